@@ -1,0 +1,271 @@
+-- What the operator's command line runs.
+
+-- name: lock_cluster_setup
+-- One `database create` at a time in a cluster: held until the session ends.
+select pg_advisory_lock(7205759403792796);
+
+-- name: database_exists
+-- $1 database
+select exists (select from pg_database where datname = $1);
+
+-- name: compose_create_database
+-- $1 database. Gives the statement: CREATE DATABASE takes no parameters, so the server quotes.
+select format('create database %I owner mimamori_owner template template0 encoding %L', $1::text, 'UTF8');
+
+-- name: compose_set_password
+-- $1 database role, $2 SCRAM verifier. Gives the statement.
+select format('alter role %I password %L', $1::text, $2::text);
+
+-- name: lock_migrations
+select pg_advisory_lock(7205759403792793);
+
+-- name: unlock_migrations
+select pg_advisory_unlock(7205759403792793);
+
+-- name: make_schema_migrations
+create table if not exists schema_migrations (
+    version text primary key,
+    sha256 text not null,
+    applied_at timestamptz not null default clock_timestamp()
+);
+
+-- name: grant_schema_migrations
+grant select on schema_migrations to mimamori_gateway, mimamori_correlator, mimamori_notifier, mimamori_fleet,
+    mimamori_admin, mimamori_portal;
+
+-- name: schema_migrations
+select version, sha256 from schema_migrations order by version;
+
+-- name: sha256_of_text
+-- $1 text
+select encode(sha256(convert_to($1::text, 'UTF8')), 'hex');
+
+-- name: add_schema_migration
+-- $1 version, $2 the file's text
+insert into schema_migrations (version, sha256) values ($1, encode(sha256(convert_to($2::text, 'UTF8')), 'hex'));
+
+-- name: schema_version
+select coalesce(max(version), '') from schema_migrations;
+
+-- name: lock_tenants
+-- Tenants are told apart by name below their parent, which no unique key holds: one writer at a time.
+select pg_advisory_xact_lock(7205759403792797);
+
+-- name: apply_operator
+-- $1 name
+with known as (select id from operators where name = $1 order by id limit 1),
+     made as (insert into operators (name) select $1 where not exists (select from known) returning id)
+select coalesce((select id from known), (select id from made)), exists (select from made), false;
+
+-- name: apply_reseller
+-- $1 operator, $2 name
+with known as (select id from resellers where operator_id = $1 and name = $2 order by id limit 1),
+     made as (insert into resellers (operator_id, name) select $1, $2 where not exists (select from known) returning id)
+select coalesce((select id from known), (select id from made)), exists (select from made), false;
+
+-- name: apply_customer
+-- $1 reseller, $2 name, $3 contact name, $4 language, $5 three stars at once, $6 now (us)
+with known as (select id from customers where reseller_id = $1 and name = $2 order by id limit 1),
+     changed as (
+         update customers set contact_name = $3, language = $4, three_stars_at_once = $5, updated_at = from_us($6)
+         from known
+         where customers.id = known.id and (contact_name, language, three_stars_at_once) is distinct from ($3, $4, $5::boolean)
+         returning customers.id),
+     made as (
+         insert into customers (reseller_id, name, contact_name, language, three_stars_at_once, created_at, updated_at)
+         select $1, $2, $3, $4, $5, from_us($6), from_us($6) where not exists (select from known) returning id)
+select coalesce((select id from known), (select id from made)), exists (select from made), exists (select from changed);
+
+-- name: apply_site
+-- $1 customer, $2 name, $3 LAN ranges
+with known as (select id from sites where customer_id = $1 and name = $2 order by id limit 1),
+     changed as (
+         update sites set lan_ranges = $3::text[]::cidr[] from known
+         where sites.id = known.id and lan_ranges is distinct from $3::text[]::cidr[] returning sites.id),
+     made as (
+         insert into sites (customer_id, name, lan_ranges)
+         select $1, $2, $3::text[]::cidr[] where not exists (select from known) returning id)
+select coalesce((select id from known), (select id from made)), exists (select from made), exists (select from changed);
+
+-- name: apply_appliance
+-- $1 UTM ID, $2 model
+with known as (select id from appliances where utm_id = $1),
+     changed as (
+         update appliances set model = $2 from known
+         where appliances.id = known.id and model is distinct from $2 returning appliances.id),
+     made as (insert into appliances (utm_id, model) select $1, $2 where not exists (select from known) returning id)
+select coalesce((select id from known), (select id from made)), exists (select from made), exists (select from changed);
+
+-- name: open_rental
+-- $1 UTM ID
+select rentals.id, rentals.customer_id, rentals.site_id, customers.name, sites.name
+from appliances
+join rentals on rentals.appliance_id = appliances.id and rentals.ends_at is null
+join customers on customers.id = rentals.customer_id
+join sites on sites.id = rentals.site_id
+where appliances.utm_id = $1;
+
+-- name: add_rental
+-- $1 customer, $2 site, $3 appliance, $4 now (us)
+insert into rentals (customer_id, site_id, appliance_id, starts_at) values ($1, $2, $3, from_us($4)) returning id;
+
+-- name: end_rental
+-- $1 rental, $2 now (us)
+update rentals set ends_at = from_us($2) where id = $1 and ends_at is null;
+
+-- name: apply_recipient
+-- $1 customer, $2 address, $3 name, $4 language or null
+with known as (select id from recipients where customer_id = $1 and address = $2),
+     changed as (
+         update recipients set name = $3, language = $4 from known
+         where recipients.id = known.id and (name, language) is distinct from ($3, $4::text) returning recipients.id),
+     made as (
+         insert into recipients (customer_id, address, name, language)
+         select $1, $2, $3, $4 where not exists (select from known) returning id)
+select coalesce((select id from known), (select id from made)), exists (select from made), exists (select from changed);
+
+-- name: apply_device_name
+-- $1 customer, $2 device key, $3 name
+with known as (select true from device_names where customer_id = $1 and device_key = $2),
+     changed as (
+         update device_names set name = $3
+         where customer_id = $1 and device_key = $2 and name is distinct from $3 returning true),
+     made as (
+         insert into device_names (customer_id, device_key, name)
+         select $1, $2, $3 where not exists (select from known) returning true)
+select 0::bigint, exists (select from made), exists (select from changed);
+
+-- name: apply_desk
+-- $1 operator, $2 effective from (us), $3 service name ja, $4 en, $5 centre name ja, $6 en, $7 phone, $8 hours ja, $9 en,
+-- $10 mail, $11 mail hours ja, $12 en, $13 portal
+with wanted as (
+         select $1::bigint as operator_id, from_us($2) as effective_from, $3::text as service_name_ja, $4::text as service_name_en,
+                $5::text as centre_name_ja, $6::text as centre_name_en, $7::text as phone, $8::text as hours_ja,
+                $9::text as hours_en, $10::text as mail, $11::text as mail_hours_ja, $12::text as mail_hours_en,
+                $13::text as portal_url),
+     known as (select desks.* from desks join wanted using (operator_id, effective_from)),
+     changed as (
+         update desks set service_name_ja = w.service_name_ja, service_name_en = w.service_name_en,
+                centre_name_ja = w.centre_name_ja, centre_name_en = w.centre_name_en, phone = w.phone, hours_ja = w.hours_ja,
+                hours_en = w.hours_en, mail = w.mail, mail_hours_ja = w.mail_hours_ja, mail_hours_en = w.mail_hours_en,
+                portal_url = w.portal_url
+         from wanted w, known
+         where desks.operator_id = w.operator_id and desks.effective_from = w.effective_from
+           and known is distinct from row(w.operator_id, w.effective_from, w.service_name_ja, w.service_name_en,
+                                          w.centre_name_ja, w.centre_name_en, w.phone, w.hours_ja, w.hours_en, w.mail,
+                                          w.mail_hours_ja, w.mail_hours_en, w.portal_url)
+         returning true),
+     made as (insert into desks select wanted.* from wanted where not exists (select from known) returning true)
+select 0::bigint, exists (select from made), exists (select from changed);
+
+-- name: add_certificate
+-- $1 SHA-256 of the DER form, $2 rental, $3 serial (hex), $4 not before (us), $5 not after (us)
+insert into certificates (fingerprint, rental_id, serial, not_before, not_after)
+values ($1, $2, $3, from_us($4), from_us($5));
+
+-- name: revoke_certificate
+-- $1 fingerprint, $2 now (us)
+update certificates set revoked_at = from_us($2) where fingerprint = $1 and revoked_at is null;
+
+-- name: revoke_certificates_of_rental
+-- $1 rental, $2 now (us)
+update certificates set revoked_at = from_us($2) where rental_id = $1 and revoked_at is null;
+
+-- name: add_rule_pack
+-- $1 version, $2 effective from (us), $3 content, $4 loaded by. Nothing is inserted if the version is there already.
+insert into rule_packs (version, effective_from, content, sha256, loaded_by)
+values ($1, from_us($2), $3, sha256(convert_to($3::text, 'UTF8')), $4)
+on conflict do nothing
+returning id;
+
+-- name: rule_pack_like
+-- $1 version, $2 content. Whether a pack of this version, or with this very content, is stored.
+select id, version, sha256 = sha256(convert_to($2::text, 'UTF8')) from rule_packs
+where version = $1 or sha256 = sha256(convert_to($2::text, 'UTF8'))
+order by version = $1 desc limit 1;
+
+-- name: add_mail_texts
+-- $1 version, $2 effective from (us), $3 content, $4 loaded by. Nothing is inserted if the version is there already.
+insert into mail_texts (version, effective_from, content, sha256, loaded_by)
+values ($1, from_us($2), $3, sha256(convert_to($3::text, 'UTF8')), $4)
+on conflict do nothing
+returning id;
+
+-- name: mail_texts_like
+-- $1 version, $2 content. Whether texts of this version, or with this very content, are stored.
+select id, version, sha256 = sha256(convert_to($2::text, 'UTF8')) from mail_texts
+where version = $1 or sha256 = sha256(convert_to($2::text, 'UTF8'))
+order by version = $1 desc limit 1;
+
+-- name: lock_log_partitions
+-- Two `topics create` at once would both see no rows.
+select pg_advisory_xact_lock(7205759403792798);
+
+-- name: count_log_partitions
+select count(*) from log_partitions;
+
+-- name: add_log_partitions
+-- $1 how many; numbered from 0
+insert into log_partitions (partition) select n from generate_series(0, $1::integer - 1) as n;
+
+-- name: ensure_partitions
+-- $1 since (us), $2 months
+select ensure_partitions(from_us($1), $2::integer);
+
+-- name: list_alarms
+-- $1 closed ones too
+select id, kind, subject, detail, count, to_us(opened_at), to_us(last_at), to_us(closed_at)
+from alarms where closed_at is null or $1::boolean
+order by closed_at is not null, last_at desc limit 500;
+
+-- name: close_alarm_by_id
+-- $1 alarm
+update alarms set closed_at = now() where id = $1 and closed_at is null returning kind, subject;
+
+-- name: status_streams
+select count(*) filter (where status = 0), count(*) filter (where status = 1),
+       count(*) filter (where status = 0 and superseded_at is not null),
+       coalesce(sum(detections), 0)::bigint, coalesce(sum(blocks), 0)::bigint, coalesce(sum(skipped), 0)::bigint,
+       coalesce(sum(rejected), 0)::bigint, coalesce(sum(quarantined), 0)::bigint, coalesce(sum(tombstoned), 0)::bigint,
+       coalesce(sum(gone), 0)::bigint, coalesce(sum(greatest(last_assigned - (next_seq - 1), 0)) filter (where status = 0), 0)::bigint
+from streams;
+
+-- name: status_partitions
+select partition, holder, lease_until > now(), log_no, next_offset from log_partitions order by partition;
+
+-- name: status_outbox
+select state, count(*), to_us(min(created_at)) from outbox group by state order by state;
+
+-- name: status_mail_items
+select count(*), to_us(min(created_at)) from mail_items where digest_id is null;
+
+-- name: status_presence
+-- $1 heard since (us)
+select count(*) filter (where connected and last_heard_at >= from_us($1)), count(*) from presence;
+
+-- name: status_alarms
+select count(*) from alarms where closed_at is null;
+
+-- name: verify_streams
+-- $1 since (us). Streams opened since then whose stored rows disagree with their counters, or hold a sequence number
+-- twice. Rows of older streams may have been dropped by retention.
+with rows_of as (
+         select stream_id, count(*) as detections, count(distinct seq) as numbers from detections group by stream_id),
+     bad_rows_of as (
+         select stream_id, count(*) filter (where origin = 'rejected') as rejected,
+                count(*) filter (where origin = 'quarantined') as quarantined, count(distinct seq) as numbers
+         from quarantine group by stream_id)
+select streams.id, streams.detections, coalesce(r.detections, 0), coalesce(r.numbers, 0), streams.rejected,
+       coalesce(q.rejected, 0), streams.quarantined, coalesce(q.quarantined, 0)
+from streams
+left join rows_of r on r.stream_id = streams.id
+left join bad_rows_of q on q.stream_id = streams.id
+where streams.opened_at >= from_us($1)
+  and (streams.detections is distinct from coalesce(r.detections, 0) or coalesce(r.detections, 0) <> coalesce(r.numbers, 0)
+       or streams.rejected <> coalesce(q.rejected, 0) or streams.quarantined <> coalesce(q.quarantined, 0)
+       or coalesce(q.rejected, 0) + coalesce(q.quarantined, 0) <> coalesce(q.numbers, 0))
+order by streams.id limit 100;
+
+-- name: verify_audit
+-- Rows of the audit log whose hash does not follow from the row before.
+select audit_breaks();
