@@ -1,0 +1,71 @@
+// What an alert mail says: every value its template may print, worked out from facts. The wording around the values is data
+// (mail templates of the rule pack); the order of a mail is that of the service: is action needed, what happened, which
+// device, at most three steps, the desk, what help costs, the link and how to do without it, then the service's fields.
+// Values an attacker can write (file names, mail subjects, URLs) never appear; a site's name is defanged.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "domain/detection.h"
+#include "domain/rule_pack.h"
+#include "domain/text_values.h"
+
+namespace mimamori::domain {
+
+enum class Language { ja, en };
+
+struct DeskFacts {
+    std::string service_name, centre_name;  // in the mail's language
+    std::string phone, hours, mail, mail_hours;
+    std::string portal_url;  // "https://portal.example.com", no slash at the end
+};
+
+struct InsuranceFacts {  // terms in force (see insurance_terms)
+    std::int64_t limit_yen = 0;
+    int uses_per_policy_year = 0;
+    bool remote_covered = false;
+};
+
+struct MailItemFacts {
+    enum class Kind { fresh, raised, continues };
+    Kind kind = Kind::fresh;
+    std::int64_t detections = 1;
+    base::Time first_observed_at, last_observed_at, observed_at;
+    std::string alert_id, class_id;
+    Function function = Function::unspecified;
+    Direction direction = Direction::unknown;
+    Action action = Action::unspecified;
+    std::string name;  // アラート種別
+    std::string source_ip, destination_ip, lan_mac;
+    int source_port = 0, destination_port = 0;
+    std::string device_key, device_name, utm_id;
+    ActionNeeded action_needed = ActionNeeded::not_urgent;  // of the finding's class
+    ClassText text;                                         // of the finding's class, in the mail's language
+};
+
+struct DigestFacts {
+    std::string customer_name, contact_name;
+    Severity severity = Severity::one_star;
+    base::Time window_start, window_end;
+    DeskFacts desk;
+    InsuranceFacts insurance;
+    std::vector<MailItemFacts> items;
+};
+
+inline constexpr std::size_t most_items_in_a_mail = 20;  // the rest is counted and left to the portal
+
+TextValues digest_values(const DigestFacts& facts, Language language);
+
+// "15万円", "5万円", "16,500円"; in English "150,000 yen".
+std::string yen_text(std::int64_t yen, Language language);
+
+// The hour a mail speaks of: "4月8日10時台" for a whole hour, else "4月8日10時39分まで".
+std::string window_text(base::Time start, base::Time end, Language language);
+
+// A host or URL that no mail program turns into a link: "hxxp://infopicked[.]com/x".
+std::string defanged(std::string_view url);
+
+}  // namespace mimamori::domain

@@ -1,0 +1,63 @@
+// Tenants as an operator declares them in one file: operator, desks, resellers, customers, sites, appliances, recipients, device
+// names. Plain data and what is wrong with it; not the file's format (adapters/tenants_yaml), not the tables (store).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+
+namespace mimamori::domain {
+
+struct DeclaredDesk {  // the consultation desk as mails print it, from a time on
+    base::Time effective_from{};
+    std::string service_name_ja, service_name_en, centre_name_ja, centre_name_en, phone, hours_ja, hours_en, mail,
+        mail_hours_ja, mail_hours_en;
+    std::string portal_url;  // "https://portal.example.com", no path
+};
+
+struct DeclaredRecipient {
+    std::string address, name;
+    std::optional<std::string> language;  // empty: the customer's
+};
+
+struct DeclaredDeviceName {
+    std::string device;  // MAC or IP address
+    std::string name;
+};
+
+struct DeclaredAppliance {
+    std::string utm_id, model;
+};
+
+struct DeclaredSite {
+    std::string name;
+    std::vector<std::string> lan_ranges;  // CIDR; empty in the file means RFC 1918
+    std::vector<DeclaredAppliance> appliances;
+};
+
+struct DeclaredCustomer {
+    std::string name, contact_name, language = "ja";
+    bool three_stars_at_once = false;
+    std::vector<DeclaredRecipient> recipients;
+    std::vector<DeclaredDeviceName> device_names;
+    std::vector<DeclaredSite> sites;
+};
+
+struct DeclaredReseller {
+    std::string name;
+    std::vector<DeclaredCustomer> customers;
+};
+
+struct Tenants {
+    std::string operator_name;
+    std::vector<DeclaredDesk> desks;
+    std::vector<DeclaredReseller> resellers;
+};
+
+// Brings device addresses and LAN ranges to the form the database holds, and says everything that is wrong, each as one
+// sentence with the name of what it is about. Empty: all is well.
+std::vector<std::string> check_tenants(Tenants& tenants);
+
+}  // namespace mimamori::domain

@@ -1,0 +1,162 @@
+// The operator's commands against a real database: what they do, what they leave in the audit log, what they say.
+#include <catch2/catch.hpp>
+
+#include <filesystem>
+
+#include "admin/commands.h"
+#include "platform/files.h"
+#include "support/test_certificates.h"
+#include "support/test_database.h"
+
+using namespace mimamori;
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::string tenants = R"(operator: {name: みほん商工会議所}
+resellers:
+  - name: みほん商工会議所
+    customers:
+      - name: 株式会社みほん製作所
+        sites: [{name: 本社, appliances: [{utm_id: "0000000001"}]}]
+)";
+
+struct Office {
+    test::TestDatabase database;
+    test::TemporaryFolder folder;
+    admin::Context context = make_context();
+
+    admin::Context make_context() const {
+        const auto login = database.login("admin");
+        const std::vector<std::string> sets{"postgres.host=" + login.host, "postgres.port=" + std::to_string(login.port),
+                                            "postgres.database=" + login.database};
+        auto config = platform::Config::load("admin", "", sets, {});
+        REQUIRE(config);
+        auto made = admin::make_context(std::move(*config), false);
+        REQUIRE(made);
+        return std::move(*made);
+    }
+    std::string path(const std::string& name) const { return (folder.path() / name).string(); }
+    std::int64_t audited(const std::string& action) {
+        return database.integer("select count(*) from audit_log where action = '" + action + "'");
+    }
+};
+
+std::string text(const admin::Output& output) {
+    if (!output) {
+        FAIL(output.error().what);
+    }
+    return *output;
+}
+
+}  // namespace
+
+TEST_CASE("from tenants to a certificate that the database knows, every step in the audit log") {
+    Office office;
+    text(admin::apply_tenants(office.context, office.folder.write("t.yaml", tenants)));
+    text(admin::create_authority(office.context, {.out = office.path("ca")}));
+    const auto said = text(admin::issue_certificate(
+        office.context, {.authority = office.path("ca"), .out = office.path("agent"), .utm_id = "0000000001"}));
+    CHECK(said.find("株式会社みほん製作所") != std::string::npos);
+    const auto fingerprint = office.database.query("select encode(fingerprint, 'hex') from certificates").at(0).at(0);
+    CHECK(said.find(fingerprint) != std::string::npos);
+    CHECK(fs::status(office.path("agent/agent.key")).permissions() == (fs::perms::owner_read | fs::perms::owner_write));
+    CHECK(*platform::read_file(office.path("agent/ca.pem"), 10'000) == *platform::read_file(office.path("ca/ca.pem"), 10'000));
+    text(admin::revoke_certificate(office.context, {.utm_id = "", .fingerprint = fingerprint}));
+    CHECK(office.database.integer("select count(*) from certificates where revoked_at is null") == 0);
+    for (const std::string action : {"tenants.apply", "ca.create", "certificate.issue", "certificate.revoke"}) {
+        CHECK(office.audited(action) == 1);
+    }
+    CHECK(office.database.query("select distinct left(actor, 3) from audit_log") == std::vector<std::vector<std::string>>{{"os:"}});
+}
+
+TEST_CASE("a certificate that the database does not take leaves no key behind") {
+    Office office;
+    text(admin::create_authority(office.context, {.out = office.path("ca")}));
+    const auto issued = admin::issue_certificate(
+        office.context, {.authority = office.path("ca"), .out = office.path("agent"), .utm_id = "0000000001"});
+    REQUIRE_FALSE(issued);
+    CHECK(issued.error().what.find("admin apply") != std::string::npos);
+    CHECK(fs::is_empty(office.path("agent")));
+    CHECK(office.audited("certificate.issue") == 0);
+}
+
+TEST_CASE("an authority is never overwritten") {
+    Office office;
+    text(admin::create_authority(office.context, {.out = office.path("ca")}));
+    const auto key = platform::read_file(office.path("ca/ca.key"), 10'000);
+    CHECK_FALSE(admin::create_authority(office.context, {.out = office.path("ca")}));
+    CHECK(*platform::read_file(office.path("ca/ca.key"), 10'000) == *key);
+    CHECK(office.audited("ca.create") == 1);
+}
+
+TEST_CASE("a file with a defect is refused with file, line and no trace in the database") {
+    Office office;
+    const auto bad = admin::apply_tenants(office.context, office.folder.write("t.yaml", "operator: {nam: x}\n"));
+    REQUIRE_FALSE(bad);
+    CHECK(bad.error().what.find("t.yaml: line 1") != std::string::npos);
+    CHECK(office.database.integer("select count(*) from operators") == 0);
+    CHECK(office.audited("tenants.apply") == 0);
+}
+
+TEST_CASE("alarms are listed, shown on one line each, and closed once") {
+    Office office;
+    CHECK(text(admin::list_alarms(office.context, false)) == "no open alarms\n");
+    office.database.query("select raise_alarm('mail_given_up', 'mail 7', E'evil\\ntext\\u202E')");
+    office.database.query("select raise_alarm('mail_given_up', 'mail 7', E'evil\\ntext\\u202E')");
+    const auto listed = text(admin::list_alarms(office.context, false));
+    CHECK(listed.find("mail_given_up  mail 7 (2 times") != std::string::npos);
+    CHECK(listed.find("evil text ") != std::string::npos);
+    const auto id = office.database.integer("select id from alarms");
+    CHECK(text(admin::close_alarm(office.context, id)).find("mail_given_up mail 7") != std::string::npos);
+    CHECK_FALSE(admin::close_alarm(office.context, id));
+    CHECK(text(admin::list_alarms(office.context, false)) == "no open alarms\n");
+    CHECK(text(admin::list_alarms(office.context, true)).find("closed") != std::string::npos);
+    CHECK(office.audited("alarm.close") == 1);
+}
+
+TEST_CASE("status adds up what the tables hold") {
+    Office office;
+    const auto tenant = office.database.make_tenant("a");
+    office.database.query("insert into streams (rental_id, customer_id, lane, spool_id, h_before, next_seq, detections, last_assigned) "
+                          "values (" + std::to_string(tenant.rental.value) + ", " + std::to_string(tenant.customer.value) +
+                          ", 0, decode(repeat('01', 16), 'hex'), decode(repeat('00', 16), 'hex'), 6, 5, 8)");
+    office.database.query("insert into outbox (customer_id, address, message_id, mail) values (null, 'a@example.com', 'm', '')");
+    office.database.query("insert into log_partitions (partition) values (0)");
+    const auto plain = text(admin::show_status(office.context));
+    CHECK(plain.find("5 detections") != std::string::npos);
+    CHECK(plain.find("3 behind") != std::string::npos);
+    CHECK(plain.find("1 pending") != std::string::npos);
+    CHECK(plain.find("held by nobody") != std::string::npos);
+    office.context.json = true;
+    const auto json = text(admin::show_status(office.context));
+    CHECK(json.find(R"("streams":{"open":1,"closed":0,"superseded":0})") != std::string::npos);
+    CHECK(json.find(R"("behind":3)") != std::string::npos);
+}
+
+TEST_CASE("verify tells a stream whose rows are not what its counter says, and a tampered audit log") {
+    Office office;
+    text(admin::apply_tenants(office.context, office.folder.write("t.yaml", tenants)));
+    text(admin::ensure_partitions(office.context, 2));
+    text(admin::verify(office.context, 36'500));
+    office.database.query("insert into streams (rental_id, customer_id, lane, spool_id, h_before, next_seq, detections) "
+                          "select id, customer_id, 0, decode(repeat('01', 16), 'hex'), decode(repeat('00', 16), 'hex'), 2, 1 from rentals");
+    const auto missing = admin::verify(office.context, 36'500);
+    REQUIRE_FALSE(missing);
+    CHECK(missing.error().what.find("detections 1 by its counter, 0 rows") != std::string::npos);
+    office.database.query("delete from streams");
+    office.database.query("alter table audit_log disable trigger audit_is_insert_only");
+    office.database.query("update audit_log set actor = 'somebody else' where id = 1");
+    const auto tampered = admin::verify(office.context, 36'500);
+    REQUIRE_FALSE(tampered);
+    CHECK(tampered.error().what.find("audit log row 1") != std::string::npos);
+}
+
+TEST_CASE("ending a rental frees the appliance and says whose it was") {
+    Office office;
+    text(admin::apply_tenants(office.context, office.folder.write("t.yaml", tenants)));
+    office.database.query("update rentals set starts_at = now() - interval '1 day'");
+    CHECK(text(admin::end_rental(office.context, "0000000001")).find("株式会社みほん製作所") != std::string::npos);
+    CHECK_FALSE(admin::end_rental(office.context, "0000000001"));
+    CHECK(office.database.integer("select count(*) from rentals where ends_at is null") == 0);
+}
