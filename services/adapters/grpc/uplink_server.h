@@ -1,0 +1,67 @@
+// The gateway's listener: mTLS (TLS 1.3, P-256), client certificates required, one Stream for each connected agent.
+// Not the session: StreamEvents is the role's.
+//
+// What is bounded: size of a frame, streams in total, time of a handshake, streams of one connection, pings of a peer.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "adapters/grpc/certificate.h"
+#include "adapters/grpc/stream.h"
+#include "base/failure.h"
+
+namespace mimamori::adapters::grpc {
+
+struct ServerSettings {
+    std::string listen;            // "0.0.0.0:8443", port 0: the kernel's choice
+    std::string certificate_file;  // these three are read again when they change
+    std::string key_file;
+    std::string ca_file;  // issuers of the agents' certificates
+    std::size_t max_frame_bytes = 2UL << 20U;
+    std::size_t max_streams = 16'000;
+    std::chrono::milliseconds keepalive_time{60'000};  // a silent connection is asked after this time
+    std::chrono::milliseconds keepalive_timeout{20'000};
+    std::chrono::milliseconds min_ping_interval{15'000};  // an agent that pings more often is cut off
+};
+
+// Raises the soft limit of open files to the hard one and returns it. One `accept` that fails for want of a descriptor
+// kills gRPC's listener for good.
+std::size_t raise_open_files_limit();
+
+// Routes what gRPC itself reports (errors only) to `log`, for the whole process; empty: it is thrown away. Until the first
+// call gRPC writes to stderr. `log` is not called any more when another call of this function has returned.
+void route_grpc_log(std::function<void(const std::string& text)> log);
+
+class UplinkServer {
+  public:
+    // `deny_list` and `events` must outlive the server. Refused if the files could not serve.
+    static base::Expected<std::unique_ptr<UplinkServer>> make(const ServerSettings& settings, const DenyList& deny_list,
+                                                              StreamEvents& events);
+    ~UplinkServer();
+    UplinkServer(const UplinkServer&) = delete;
+    UplinkServer& operator=(const UplinkServer&) = delete;
+
+    base::Expected<void> start();
+    int port() const;  // after start
+    std::size_t open_streams() const;
+
+    // Takes no more connections, waits up to `limit` for the streams to end, then cancels them. When it returns, every
+    // on_closed has been called.
+    void stop(std::chrono::milliseconds limit);
+
+  private:
+    struct Parts;
+    explicit UplinkServer(std::unique_ptr<Parts> parts);
+    std::unique_ptr<Parts> parts_;
+};
+
+// Connects to a listener as an agent would and makes the TLS handshake, without a certificate of its own. Fails if the
+// listener does not answer within `timeout`: the only way to notice that it died.
+base::Expected<void> probe_listener(const std::string& host, int port, std::chrono::milliseconds timeout);
+
+}  // namespace mimamori::adapters::grpc
