@@ -1,0 +1,16 @@
+// Mail templates from YAML text (packs/mail-texts-*.yaml). Unknown keys, missing templates and characters outside
+// ISO-2022-JP are refused with the line they stand on.
+#pragma once
+
+#include <string_view>
+
+#include "base/failure.h"
+#include "domain/mail_templates.h"
+
+namespace mimamori::adapters::mail_texts_yaml {
+
+inline constexpr std::size_t largest_file = 1024 * 1024;  // bytes
+
+base::Expected<domain::MailTemplates> load(std::string_view yaml);
+
+}  // namespace mimamori::adapters::mail_texts_yaml

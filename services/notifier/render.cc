@@ -1,0 +1,43 @@
+#include "notifier/render.h"
+
+#include <fmt/format.h>
+
+#include "adapters/mustache/render.h"
+#include "base/text.h"
+
+namespace mimamori::notifier {
+namespace {
+
+using adapters::mustache::Escape;
+
+base::Expected<std::string> fill(const domain::MailTemplates& templates, std::string_view name, domain::Language language,
+                                 const domain::TextValues& values, Escape escape) {
+    const auto key = fmt::format("{}_{}", name, language == domain::Language::ja ? "ja" : "en");
+    const auto text = templates.texts.find(key);
+    if (text == templates.texts.end()) {
+        return base::failure(base::FailureKind::refused, fmt::format("mail texts {} have no template {}", templates.version, key));
+    }
+    return adapters::mustache::render(text->second, values, escape);
+}
+
+}  // namespace
+
+base::Expected<MailText> render_digest(const domain::MailTemplates& templates, const domain::DigestFacts& facts,
+                                       domain::Language language) {
+    const auto values = domain::digest_values(facts, language);
+    auto subject = fill(templates, "alert_subject", language, values, Escape::none);
+    if (!subject) {
+        return tl::unexpected{subject.error()};
+    }
+    auto plain = fill(templates, "alert_plain", language, values, Escape::none);
+    if (!plain) {
+        return tl::unexpected{plain.error()};
+    }
+    auto html = fill(templates, "alert_html", language, values, Escape::html);
+    if (!html) {
+        return tl::unexpected{html.error()};
+    }
+    return MailText{base::to_single_line(base::trim(*subject)), std::move(*plain), std::move(*html)};
+}
+
+}  // namespace mimamori::notifier

@@ -1,0 +1,20 @@
+// From a digest's facts to the mail's texts. Templates come from the mail texts in force; values from domain/mail_text.h.
+#pragma once
+
+#include <string>
+
+#include "base/failure.h"
+#include "domain/mail_templates.h"
+#include "domain/mail_text.h"
+
+namespace mimamori::notifier {
+
+struct MailText {
+    std::string subject, plain, html;
+};
+
+// Refused if a template is malformed or the result would not be a clean mail (a subject of more than one line).
+base::Expected<MailText> render_digest(const domain::MailTemplates& templates, const domain::DigestFacts& facts,
+                                       domain::Language language);
+
+}  // namespace mimamori::notifier

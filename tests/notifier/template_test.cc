@@ -1,0 +1,45 @@
+// Templates: a typing error is an error, not a hole in a mail.
+#include <catch2/catch.hpp>
+
+#include "adapters/mail_texts_yaml/load.h"
+#include "adapters/mustache/render.h"
+
+using namespace mimamori;
+using adapters::mustache::Escape;
+using adapters::mustache::render;
+
+TEST_CASE("values fill a template and lists repeat") {
+    domain::TextValues values;
+    values["name"] = std::string{"A & B <c>"};
+    values["yes"] = true;
+    values["no"] = false;
+    domain::TextValues step;
+    step["text"] = std::string{"one"};
+    values["steps"] = std::vector<domain::TextValues>{step, step};
+    CHECK(*render("{{name}}{{#yes}}+{{/yes}}{{#no}}-{{/no}}{{^no}}!{{/no}}{{#steps}}[{{text}} of {{name}}]{{/steps}}", values, Escape::none) ==
+          "A & B <c>+![one of A & B <c>][one of A & B <c>]");
+    CHECK(*render("{{name}}", values, Escape::html) == "A &amp; B &lt;c&gt;");
+}
+
+TEST_CASE("a value that holds a template stays a value") {
+    domain::TextValues values;
+    values["name"] = std::string{"{{secret}} {{#x}}"};
+    CHECK(*render("<{{name}}>", values, Escape::none) == "<{{secret}} {{#x}}>");
+}
+
+TEST_CASE("an unknown name and a section left open are refused") {
+    domain::TextValues values;
+    values["name"] = std::string{"x"};
+    CHECK(render("{{nmae}}", values, Escape::none).error().what.find("nmae") != std::string::npos);
+    CHECK_FALSE(render("{{#name}}x", values, Escape::none));
+}
+
+TEST_CASE("mail texts with an error say where") {
+    const auto failing = [](std::string_view yaml) { return adapters::mail_texts_yaml::load(yaml).error().what; };
+    CHECK(failing("version: a\neffective_from: 2026-01-01T00:00:00Z\ncolour: red\n") == "line 3: unknown key colour");
+    CHECK(failing("version: a\neffective_from: soon\n").rfind("line 2: ", 0) == 0);
+    CHECK(failing("version: a\neffective_from: 2026-01-01T00:00:00Z\ntemplates:\n  alert_subject_ja: \"①\"\n").find("line 4: ") == 0);
+    CHECK(failing("version: a\neffective_from: 2026-01-01T00:00:00Z\ntemplates: {}\n").find("alert_subject_ja is missing") != std::string::npos);
+    CHECK(failing("- 1\n").rfind("line 1: ", 0) == 0);
+    CHECK(failing("a: [\n").rfind("line ", 0) == 0);
+}
