@@ -1,0 +1,412 @@
+// The uplink against a gateway over real mTLS: what is sent, freed, sent again, moved and refused.
+#include <catch2/catch.hpp>
+#include <algorithm>
+#include <atomic>
+#include <set>
+#include <thread>
+
+#include "agent/support/fake_gateway.h"
+#include "appliance-agent/uplink/uplink.h"
+#include "appliance-agent/wakeup.h"
+#include "domain/delivery/chain.h"
+#include "mimamori/detection/v1/detection.pb.h"
+
+using namespace mimamori;
+using namespace mimamori::agent;
+using domain::delivery::Lane;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+namespace {
+
+bool everything(std::string_view) {
+    return true;
+}
+
+spool::Entry entry_of(const std::string& payload) {
+    spool::Entry entry;
+    entry.class_byte = 1;
+    entry.observed_at_us = 5;
+    entry.payload = payload;
+    return entry;
+}
+
+// A spool, an uplink and the thread of an agent's loop, driven by the test.
+class Appliance {
+  public:
+    explicit Appliance(const test::TestAuthority& authority) {
+        const auto pem = authority.issue_appliance("UTM-0001");
+        settings.certificates = {folder.write("ca.pem", authority.certificate()), folder.write("utm.pem", pem.certificate), folder.write("utm.key", pem.private_key)};
+        settings.backoff = {milliseconds{20}, milliseconds{100}, milliseconds{100}};
+        settings.batch_delay = milliseconds{20};
+        settings.agent_version = "test";
+        spool_settings.folder = (folder.path() / "spool").string();
+        spool_settings.lane.segment_bytes = 2000;
+        open_spool();
+    }
+
+    void open_spool() {
+        spool_.reset();
+        std::vector<std::string> notes;
+        auto opened = spool::Spool::open(spool::posix_filesystem(), spool_settings, everything, notes);
+        REQUIRE(opened);
+        spool_ = std::move(*opened);
+    }
+    void start() {
+        uplink::UplinkPorts ports;
+        ports.now = [] { return std::chrono::time_point_cast<base::Micros>(std::chrono::system_clock::now()); };
+        ports.wake = [this] { wakeup.wake(); };
+        ports.may_send_as = [](const std::string&) { return base::Expected<void>{}; };
+        ports.firmware_version = [] { return std::string{"fw-1"}; };
+        ports.rejected_lines = [] { return 3; };
+        ports.on_lan = [this](const std::vector<std::string>& ranges) { lan = ranges; };
+        ports.report = [this](const char* event, const std::string& detail) { reports.emplace_back(event, detail); };
+        uplink_ = std::make_unique<uplink::Uplink>(settings, std::move(ports), *spool_);
+    }
+    void stop() { uplink_.reset(); }
+
+    void commit(Lane lane, const std::vector<std::string>& payloads) {
+        for (const auto& payload : payloads) {
+            while (!spool_->add(lane, entry_of(payload))) {
+                REQUIRE(*spool_->commit(1) == spool::Spool::Commit::done);
+            }
+        }
+        REQUIRE(*spool_->commit(1) == spool::Spool::Commit::done);
+        spool_->cover(everything);
+    }
+
+    bool step_until(const std::function<bool()>& holds, std::chrono::seconds limit = std::chrono::seconds{60}) {
+        const auto end = steady_clock::now() + limit;
+        while (!holds()) {
+            const auto now = steady_clock::now();
+            if (now >= end) {
+                return false;
+            }
+            const auto done = uplink_->step(now);
+            INFO((done ? std::string{} : done.error().what));
+            REQUIRE(done);
+            wakeup.wait_until(std::min(uplink_->next_step(now), now + milliseconds{50}));
+        }
+        return true;
+    }
+    bool all_settled() {
+        return step_until([&] { return uplink_->state().connected && uplink_->all_settled(); });
+    }
+    std::size_t reported(std::string_view event) const {
+        return static_cast<std::size_t>(std::count_if(reports.begin(), reports.end(), [&](const auto& r) { return r.first == event; }));
+    }
+
+    test::TemporaryFolder folder;
+    uplink::UplinkSettings settings;
+    spool::SpoolSettings spool_settings;
+    Wakeup wakeup;
+    std::unique_ptr<spool::Spool> spool_;
+    std::unique_ptr<uplink::Uplink> uplink_;
+    std::vector<std::string> lan;
+    std::vector<std::pair<std::string, std::string>> reports;
+};
+
+std::vector<std::string> numbered(int first, int last, std::size_t padding = 30) {
+    std::vector<std::string> out;
+    for (int i = first; i <= last; ++i) {
+        out.push_back("entry " + std::to_string(i) + std::string(padding, '.'));
+    }
+    return out;
+}
+
+std::multiset<std::string> set_of(const std::vector<std::string>& texts) {
+    return {texts.begin(), texts.end()};
+}
+
+struct World {
+    test::TestAuthority authority;
+    test::TemporaryFolder folder;
+    test::FakeGateway gateway{authority, folder};
+    Appliance appliance{authority};
+    World() { appliance.settings.addresses = {gateway.address()}; }
+};
+
+}  // namespace
+
+TEST_CASE("entries go out in batches, and what is settled is freed") {
+    World world;
+    world.gateway.lan_ranges = {"192.168.7.0/24"};
+    world.appliance.start();
+    world.appliance.commit(Lane::normal, numbered(1, 500));
+    world.appliance.commit(Lane::urgent, numbered(501, 503));
+    REQUIRE(world.appliance.all_settled());
+    REQUIRE(set_of(world.gateway.stored_payloads()) == set_of(numbered(1, 503)));
+    REQUIRE(world.gateway.batches().size() < 20);
+    REQUIRE(world.gateway.batches().front().lane() == uplink::pb::LANE_URGENT);  // it overtook
+    REQUIRE(world.appliance.spool_->lane(Lane::normal).first() > 400);
+    REQUIRE(world.appliance.lan == std::vector<std::string>{"192.168.7.0/24"});
+    REQUIRE(world.gateway.all_hellos().front().firmware_version() == "fw-1");
+    REQUIRE(world.gateway.refusals().empty());
+    for (const auto& batch : world.gateway.batches()) {
+        REQUIRE(batch.last() - batch.first() + 1 <= 200);
+        REQUIRE(batch.entries().zstd());
+    }
+}
+
+TEST_CASE("a lane's batch waits until it is full or its first entry has waited long enough; an urgent one does not wait") {
+    World world;
+    world.appliance.settings.batch_delay = std::chrono::hours{1};
+    world.appliance.settings.batch_entries = 50;
+    world.appliance.start();
+    REQUIRE(world.appliance.step_until([&] { return world.appliance.uplink_->state().connected; }));
+    world.appliance.commit(Lane::normal, numbered(1, 49));
+    world.appliance.commit(Lane::urgent, numbered(100, 100));
+    REQUIRE(world.appliance.step_until([&] { return world.gateway.stored_payloads().size() == 1; }));
+    REQUIRE(world.gateway.batches().size() == 1);
+    world.appliance.commit(Lane::normal, numbered(50, 50));
+    REQUIRE(world.appliance.step_until([&] { return world.gateway.stored_payloads().size() == 51; }));
+    world.appliance.commit(Lane::normal, numbered(51, 60, 2000));  // not 50 entries, but many bytes
+    world.appliance.settings.batch_bytes = 0;
+    REQUIRE(world.gateway.batches().size() == 2);
+    world.appliance.uplink_->hurry();
+    REQUIRE(world.appliance.all_settled());
+    REQUIRE(world.gateway.batches().size() == 3);
+}
+
+TEST_CASE("nothing is freed before it is settled, however often the connection breaks") {
+    World world;
+    world.gateway.hold_settling(true);
+    world.appliance.start();
+    world.appliance.commit(Lane::normal, numbered(1, 300));
+    REQUIRE(world.appliance.step_until([&] { return world.gateway.batches().size() >= 2; }));
+    REQUIRE(world.appliance.spool_->lane(Lane::normal).first() == 1);
+    for (int i = 2; i <= 4; ++i) {
+        world.gateway.cut();
+        REQUIRE(world.appliance.step_until([&] { return world.gateway.hellos() == i && world.appliance.uplink_->state().connected; }));
+    }
+    REQUIRE(world.appliance.spool_->lane(Lane::normal).first() == 1);
+    world.gateway.hold_settling(false);
+    REQUIRE(world.appliance.all_settled());
+    REQUIRE(set_of(world.gateway.stored_payloads()) == set_of(numbered(1, 300)));
+    REQUIRE(world.gateway.refusals().empty());
+}
+
+TEST_CASE("what the log lost is sent again after a rewind, under the new run") {
+    World world;
+    world.gateway.lose_batches(2);
+    world.appliance.settings.batch_entries = 20;
+    world.appliance.start();
+    world.appliance.commit(Lane::normal, numbered(1, 200));
+    REQUIRE(world.appliance.all_settled());
+    REQUIRE(set_of(world.gateway.stored_payloads()) == set_of(numbered(1, 200)));
+    REQUIRE(world.appliance.uplink_->state().rewinds >= 1);
+    const auto batches = world.gateway.batches();
+    REQUIRE(std::any_of(batches.begin(), batches.end(), [](const auto& b) { return b.run() > 0 && b.first() == 1; }));
+    REQUIRE(world.gateway.refusals().empty());
+}
+
+TEST_CASE("unsettled bytes of a lane are capped, and the window opens as they are settled") {
+    World world;
+    world.gateway.limits.max_unsettled_bytes_per_lane = 20'000;
+    world.gateway.hold_settling(true);
+    world.appliance.settings.batch_entries = 10;
+    world.appliance.settings.batch_bytes = 4'000;
+    world.appliance.start();
+    world.appliance.commit(Lane::normal, numbered(1, 400, 300));
+    REQUIRE(world.appliance.step_until([&] {
+        return world.appliance.uplink_->state().batches_sent > 5 && world.appliance.uplink_->next_step(steady_clock::now()) > steady_clock::now() + milliseconds{100};
+    }));
+    REQUIRE(world.appliance.uplink_->state().entries_sent < 100);
+    world.gateway.hold_settling(false);
+    REQUIRE(world.appliance.all_settled());
+    REQUIRE(world.gateway.stored_payloads().size() == 400);
+}
+
+TEST_CASE("a spool restored from an old image is a fork: nothing is freed or sent until the stream is closed, then all moves") {
+    World world;
+    world.appliance.start();
+    world.appliance.commit(Lane::normal, numbered(1, 50));
+    REQUIRE(world.appliance.all_settled());
+    world.appliance.stop();
+    world.appliance.spool_.reset();
+    std::filesystem::copy(world.appliance.spool_settings.folder, world.appliance.folder.path() / "image", std::filesystem::copy_options::recursive);
+    world.appliance.open_spool();
+    world.appliance.start();
+    world.appliance.commit(Lane::normal, numbered(51, 80));
+    REQUIRE(world.appliance.all_settled());
+    world.appliance.stop();
+    world.appliance.spool_.reset();
+    std::filesystem::remove_all(world.appliance.spool_settings.folder);
+    std::filesystem::rename(world.appliance.folder.path() / "image", world.appliance.spool_settings.folder);
+    world.appliance.open_spool();
+    SECTION("the cursor is beyond its last") { world.appliance.commit(Lane::normal, numbered(901, 910)); }
+    SECTION("another entry stands at the cursor") { world.appliance.commit(Lane::normal, numbered(901, 960)); }
+    const auto held = static_cast<int>(world.appliance.spool_->lane(Lane::normal).last_durable());
+    world.appliance.start();
+    REQUIRE(world.appliance.step_until([&] { return world.appliance.uplink_->state().forks == 1; }));
+    REQUIRE(world.appliance.all_settled());
+    auto expected = numbered(1, 80);
+    for (const auto& text : numbered(901, 900 + held - 50)) {
+        expected.push_back(text);
+    }
+    REQUIRE(set_of(world.gateway.stored_payloads()) == set_of(expected));
+    REQUIRE(world.appliance.reported("spool_forked") == 1);
+    REQUIRE(world.gateway.refusals().empty());
+}
+
+TEST_CASE("a stream that the service has closed while H agrees goes on from the cursor under a new id, unmarked") {
+    World world;
+    world.gateway.hold_settling(true);
+    world.appliance.start();
+    world.appliance.commit(Lane::normal, numbered(1, 30));
+    REQUIRE(world.appliance.step_until([&] { return !world.gateway.batches().empty(); }));
+    world.gateway.hold_settling(false);
+    REQUIRE(world.appliance.all_settled());
+    world.gateway.change([](auto& streams) {
+        for (auto& [id, stream] : streams) {
+            if (stream.lane == Lane::normal) {
+                stream.cursor.status = domain::delivery::StreamStatus::closed;
+            }
+        }
+    });
+    world.appliance.commit(Lane::normal, numbered(31, 60));
+    world.gateway.cut();
+    REQUIRE(world.appliance.step_until([&] { return world.appliance.uplink_->state().forks == 1; }));
+    REQUIRE(world.appliance.all_settled());
+    REQUIRE(set_of(world.gateway.stored_payloads()) == set_of(numbered(1, 60)));
+    const auto stream = world.gateway.stream(Lane::normal).value();
+    REQUIRE(stream.entries.size() == 30);
+    REQUIRE_FALSE(stream.entries.begin()->second.has_suspect());
+}
+
+TEST_CASE("after the service's database was restored, what is no longer held is stated gone and the rest is sent") {
+    World world;
+    world.appliance.start();
+    world.appliance.commit(Lane::normal, numbered(1, 100));
+    REQUIRE(world.appliance.all_settled());
+    const auto backup = world.gateway.streams();
+    world.appliance.commit(Lane::normal, numbered(101, 300));
+    REQUIRE(world.appliance.all_settled());
+    REQUIRE(world.appliance.spool_->lane(Lane::normal).first() > 101);
+    world.appliance.commit(Lane::normal, numbered(301, 310));
+    world.gateway.cut();
+    world.gateway.change([&](auto& streams) { streams = backup; });
+    REQUIRE(world.appliance.all_settled());
+    const auto stream = world.gateway.stream(Lane::normal).value();
+    REQUIRE(stream.cursor.next_seq == 311);
+    REQUIRE(stream.gone.size() == 1);
+    REQUIRE(stream.gone.front().first == 101);
+    REQUIRE(stream.entries.size() + (stream.gone.front().second - 100) == 310);
+    REQUIRE(world.appliance.reported("spool_gone") == 1);
+}
+
+TEST_CASE("tombstones and damaged ranges are applied by the service, each entry counted") {
+    World world;
+    world.appliance.spool_settings.max_bytes = 12'000;
+    world.appliance.open_spool();
+    for (int i = 0; i < 20; ++i) {
+        world.appliance.commit(Lane::normal, numbered(i * 10 + 1, i * 10 + 10, 50));
+    }
+    const auto given_up = world.appliance.spool_->given_up_entries();
+    REQUIRE(given_up > 50);
+    // One of the segments that are left goes bad.
+    const auto folder = world.appliance.spool_->lane(Lane::normal).folder();
+    const auto held = world.appliance.spool_->read(Lane::normal, given_up + 1, {.max_entries = 1});
+    REQUIRE(held->kind == spool::Piece::Kind::entries);
+    world.appliance.open_spool();
+    std::filesystem::resize_file(spool::segment_path(folder, given_up + 1), 100);
+    world.appliance.open_spool();
+    world.appliance.start();
+    REQUIRE(world.appliance.all_settled());
+    const auto stream = world.gateway.stream(Lane::normal).value();
+    REQUIRE(stream.cursor.next_seq == 201);
+    REQUIRE(stream.tombstoned.size() == given_up);
+    REQUIRE(stream.tombstoned.at(1).first == 1);
+    REQUIRE(stream.damaged.size() == 1);
+    REQUIRE(stream.entries.size() + stream.tombstoned.size() + (stream.damaged[0].second - stream.damaged[0].first + 1) == 200);
+    REQUIRE(world.gateway.refusals().empty());
+}
+
+TEST_CASE("an entry that is too large for the gateway becomes a tombstone and does not stop its lane") {
+    World world;
+    world.gateway.limits.max_batch_bytes = 8'192;
+    world.appliance.start();
+    world.appliance.commit(Lane::normal, {"before", std::string(20'000, 'x'), "after"});
+    REQUIRE(world.appliance.all_settled());
+    const auto stream = world.gateway.stream(Lane::normal).value();
+    REQUIRE(stream.entries.at(1).payload() == "before");
+    REQUIRE(stream.tombstoned.size() == 1);
+    REQUIRE(stream.tombstoned.contains(2));
+    REQUIRE(stream.entries.at(3).payload() == "after");
+    REQUIRE(world.gateway.refusals().empty());
+}
+
+TEST_CASE("a refusal is waited out for longer than a broken connection, and the next address is tried") {
+    World world;
+    test::FakeGateway second{world.authority, world.folder};
+    world.appliance.settings.addresses = {world.gateway.address(), second.address()};
+    world.gateway.refuse_hellos(1000);
+    world.appliance.start();
+    world.appliance.commit(Lane::normal, numbered(1, 10));
+    REQUIRE(world.appliance.all_settled());
+    REQUIRE(set_of(second.stored_payloads()) == set_of(numbered(1, 10)));
+    REQUIRE(world.appliance.uplink_->state().address == second.address());
+}
+
+TEST_CASE("a refused agent says so and keeps everything") {
+    World world;
+    world.gateway.refuse_hellos(3);
+    world.appliance.start();
+    world.appliance.commit(Lane::normal, numbered(1, 10));
+    REQUIRE(world.appliance.step_until([&] { return world.gateway.hellos() >= 3; }));
+    REQUIRE(world.appliance.spool_->lane(Lane::normal).first() == 1);
+    REQUIRE(world.appliance.all_settled());
+    REQUIRE(world.appliance.reported("uplink_refused") >= 3);
+    REQUIRE(set_of(world.gateway.stored_payloads()) == set_of(numbered(1, 10)));
+}
+
+TEST_CASE("a gateway that does not answer Hello is left") {
+    World world;
+    world.gateway.answers_hello = false;
+    world.appliance.settings.answer_limit = milliseconds{100};
+    world.appliance.start();
+    REQUIRE(world.appliance.step_until([&] { return world.gateway.hellos() >= 3; }));
+    REQUIRE_FALSE(world.appliance.uplink_->state().connected);
+    REQUIRE(world.appliance.uplink_->state().last_error == "no answer to Hello");
+}
+
+TEST_CASE("an agent with another authority's certificate gets no stream, and one that meets another's gateway gives none") {
+    World world;
+    test::TestAuthority stranger{"somebody else"};
+    SECTION("the agent's certificate") {
+        const auto pem = stranger.issue_appliance("UTM-0001");
+        world.appliance.settings.certificates.certificate_file = world.appliance.folder.write("other.pem", pem.certificate);
+        world.appliance.settings.certificates.key_file = world.appliance.folder.write("other.key", pem.private_key);
+    }
+    SECTION("the gateway's certificate") {
+        world.appliance.settings.certificates.ca_file = world.appliance.folder.write("other-ca.pem", stranger.certificate());
+    }
+    world.appliance.start();
+    world.appliance.commit(Lane::normal, numbered(1, 3));
+    REQUIRE(world.appliance.step_until([&] { return world.appliance.reported("uplink_ended") + world.appliance.reported("uplink_refused") >= 3; }));
+    REQUIRE(world.gateway.hellos() == 0);
+    REQUIRE_FALSE(world.appliance.uplink_->state().connected);
+}
+
+TEST_CASE("the clock's offset is measured against the gateway") {
+    World world;
+    world.gateway.clock_ahead_us = 90'000'000;
+    world.appliance.start();
+    REQUIRE(world.appliance.step_until([&] { return world.gateway.heartbeats().size() >= 2; }));
+    REQUIRE(std::abs(world.appliance.uplink_->state().clock_offset_us - 90'000'000) < 5'000'000);
+    REQUIRE(world.gateway.heartbeats().back().rejected_lines() == 3);
+}
+
+TEST_CASE("a large backlog goes out in bounded pieces") {
+    World world;
+    world.appliance.spool_settings.lane.segment_bytes = 256U << 10U;
+    world.appliance.open_spool();
+    const auto payloads = numbered(1, 5000, 500);
+    world.appliance.commit(Lane::normal, payloads);
+    world.appliance.start();
+    REQUIRE(world.appliance.all_settled());
+    REQUIRE(set_of(world.gateway.stored_payloads()) == set_of(payloads));
+    for (const auto& batch : world.gateway.batches()) {
+        REQUIRE(batch.entries().raw_size() <= (128U << 10U) + 10'000);
+    }
+}
