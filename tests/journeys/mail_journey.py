@@ -1,0 +1,59 @@
+"""Known lines in, the exact rows and the exact mails out."""
+import os
+import unittest
+
+from journey import KNOWN, ONE, ROOT, TWO, Journey, block, detection, without_ids
+
+
+def expected(rows):
+    return sorted((name, str(function), str(direction), str(severity), mailable) for name, function, direction, severity, mailable in rows)
+
+
+class MailJourney(Journey):
+    def test_one_line_of_each_kind(self):
+        self.service.start()
+        self.write(ONE, *[line for line, _ in KNOWN], block("ads1.example"), block("ads1.example"), block("ads2.example"), "this is no JSON\n")
+        self.write(TWO, detection(function="wg", action="blocked", source_ip="192.168.20.9", source_port=50000, destination_ip="203.0.113.8",
+                                  destination_port=80, lan_mac="00-00-5E-00-53-09", destination_host="infopicked.com",
+                                  url="http://infopicked.com/aS/feedclick"))
+        self.wait_for_entries(len(KNOWN) + 3 + 1 + 1)
+
+        self.assertEqual(self.rows(), expected([row for _, row in KNOWN] + [("http://infopicked.com/aS/feedclick", 3, 2, 2, "t")]))
+        self.assertEqual(self.service.sql("select kind, key, count from block_tallies order by key"), [["url", "ads1.example", "2"], ["url", "ads2.example", "1"]])
+        self.assertEqual(self.service.sql("select origin, count(*) from quarantine group by origin"), [["rejected", "1"]])
+
+        self.close_the_hour()
+        self.check_mails()
+        self.assert_promise_kept()
+        codes = self.service.stop()
+        self.assertEqual(set(codes.values()), {0}, codes)
+
+    def check_mails(self):
+        japanese = self.mails("owner@mihon.example")
+        self.assertEqual([m["Subject"].split("）")[0] for m in japanese], ["【サイバーお助け隊】★★★（高", "【サイバーお助け隊】★☆☆（低"])
+        for mail in japanese + self.mails("office@mihon.example") + self.mails("owner@tameshi.example"):
+            self.assertEqual(mail["Auto-Submitted"], "auto-generated")
+            self.assertEqual(mail["From"].addresses[0].addr_spec, "soc@otasuke.example")
+            self.assertIsNone(mail["Bcc"])
+            self.assertEqual([part.get_content_type() for part in mail.iter_parts()], ["text/plain", "text/html"])
+            text = mail.get_body(("plain",)).get_content()
+            for forbidden in ("請求書", "Bcc", "<script>", "http://infopicked"):
+                self.assertNotIn(forbidden, text)
+        self.assertEqual(len(self.mails("office@mihon.example")), 2)
+        self.assertEqual([m["Subject"].count("★") for m in self.mails("owner@tameshi.example")], [2])
+        self.compare("journey_three_stars_ja.txt", japanese[0])
+        self.compare("journey_one_star_ja.txt", japanese[1])
+        self.compare("journey_three_stars_en.txt", self.mails("office@mihon.example")[0])
+        self.compare("journey_two_stars_ja.txt", self.mails("owner@tameshi.example")[0])
+
+    def compare(self, name, mail):
+        """With a reviewed text; アラートID holds the second of receiving and is left out. MIMAMORI_WRITE_GOLDEN=1 writes it anew."""
+        text = without_ids(f"Subject: {mail['Subject']}\n\n{mail.get_body(('plain',)).get_content()}").replace("\r\n", "\n")
+        file = ROOT / "tests" / "data" / "mails" / name
+        if os.environ.get("MIMAMORI_WRITE_GOLDEN"):
+            file.write_text(text)
+        self.assertEqual(text, file.read_text())
+
+
+if __name__ == "__main__":
+    unittest.main()
