@@ -1,11 +1,12 @@
 # Two commands do everything on a fresh Debian 12 machine: make demo and make test.
-.PHONY: help demo clean-demo test bench fmt clean
+.PHONY: help demo clean-demo test fmt clean
 
 help:
 	@echo "make demo        install, build, start everything on loopback and run the main job on real input"
 	@echo "make clean-demo  stop the demonstration and remove its data"
 	@echo "make test        install, build and run all tests"
-	@echo "make clean       remove everything that was built"
+	@echo "make fmt         format the C++ files with clang-format"
+	@echo "make clean       stop everything and remove what was built"
 
 demo:
 	@deploy/dev/install
@@ -20,9 +21,12 @@ test:
 	@tests/run
 
 fmt:
-	@git ls-files '*.cc' '*.h' | xargs clang-format -i
+	@command -v clang-format >/dev/null || { echo "fmt: clang-format is not installed; it is Debian's package clang-format" >&2; exit 1; }
+	@git ls-files -z '*.cc' '*.h' | xargs -0 clang-format -i
 
+# A stack that cannot be stopped keeps its folder: removing it would leave processes that nothing can find any more.
 clean:
-	@deploy/dev/stack stop || true
-	@deploy/dev/stack stop --dir build/stack-test || true
+	@[ ! -x deploy/dev/demo ] || deploy/dev/demo clean
+	@deploy/dev/stack destroy --dir build/stack
+	@deploy/dev/stack destroy --dir build/stack-test
 	@rm -rf build

@@ -4,6 +4,7 @@ and starts, kills and stops its processes. The demonstration and the journeys ar
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import socket
@@ -45,7 +46,8 @@ def wait_until(condition, seconds, what):
 
 
 def read_env(file):
-    return dict(line.split("=", 1) for line in pathlib.Path(file).read_text().splitlines())
+    """The stack's env file: NAME=value lines, quoted for a shell."""
+    return dict(word.split("=", 1) for word in shlex.split(pathlib.Path(file).read_text()))
 
 
 def http(url, timeout=5):

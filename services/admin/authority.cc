@@ -200,7 +200,7 @@ Output revoke_certificate(const Context& context, const Revocation& options) {
                                .and_then(counted(fmt::format("rental {}", rental.id.value)));
                        });
                    })
-        .map([&] { return fmt::format("{} revoked; gateways drop the connection within a minute\n", revoked); });
+        .map([&] { return fmt::format("{} revoked; gateways let it in no more, and end its connection, as soon as they have read the list anew\n", revoked); });
 }
 
 }  // namespace mimamori::admin

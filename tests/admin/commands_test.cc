@@ -160,3 +160,55 @@ TEST_CASE("ending a rental frees the appliance and says whose it was") {
     CHECK_FALSE(admin::end_rental(office.context, "0000000001"));
     CHECK(office.database.integer("select count(*) from rentals where ends_at is null") == 0);
 }
+
+TEST_CASE("a pack is checked, stored once, and never changed") {
+    Office office;
+    const auto file = std::string{MIMAMORI_SOURCE_DIR} + "/packs/mimamori-2020.yaml";
+    CHECK(text(admin::check_pack(office.context, file)).find("no defects") != std::string::npos);
+    CHECK(office.database.integer("select count(*) from rule_packs") == 0);
+    CHECK(text(admin::load_pack(office.context, file)).find("stored") != std::string::npos);
+    CHECK(text(admin::load_pack(office.context, file)).find("was stored already") != std::string::npos);
+    CHECK(office.database.integer("select count(*) from rule_packs") == 1);
+    // The same version with another content, though it says the same.
+    const auto content = platform::read_file(file, 10'000'000).value();
+    const auto changed = admin::load_pack(office.context, office.folder.write("changed.yaml", content + "\n# a remark\n"));
+    REQUIRE_FALSE(changed);
+    CHECK(changed.error().what.find("new version") != std::string::npos);
+    const auto broken = admin::load_pack(office.context, office.folder.write("broken.yaml", content + "\nnonsense: 1\n"));
+    REQUIRE_FALSE(broken);
+    CHECK(broken.error().what.find("line ") != std::string::npos);
+    CHECK(office.database.integer("select count(*) from rule_packs") == 1);
+}
+
+TEST_CASE("making the database gives every role a random password of its own, in files that only the owner reads") {
+    Office office;
+    const auto superuser = office.database.superuser();
+    const auto name = office.database.name() + "_made";
+    const std::vector<std::string> sets{"postgres.host=" + superuser.host, "postgres.port=" + std::to_string(superuser.port),
+                                        "postgres.database=" + name, "postgres.password_directory=" + office.path("secrets")};
+    auto made = admin::make_context(platform::Config::load("admin", "", sets, {}).value(), false);
+    REQUIRE(made);
+    const admin::DatabaseCreate options{.superuser = superuser.user, .superuser_password_file = superuser.password_file};
+    text(admin::create_database(*made, options));
+    const auto file = office.path("secrets/mimamori_gateway.password");
+    const auto password = platform::read_secret(file).value();
+    CHECK(password.size() == 48);
+    CHECK(fs::status(file).permissions() == (fs::perms::owner_read | fs::perms::owner_write));
+    CHECK(password != platform::read_secret(office.path("secrets/mimamori_admin.password")).value());
+    // Once more: the database and the passwords stay.
+    CHECK(text(admin::create_database(*made, options)).find("was there already") != std::string::npos);
+    CHECK(platform::read_secret(file).value() == password);
+    CHECK(text(admin::migrate_database(*made)).find("migrated: 0001_") != std::string::npos);
+    CHECK(text(admin::migrate_database(*made)).find("up to date") != std::string::npos);
+    // The server holds a SCRAM verifier, not the password.
+    CHECK(office.database.integer("select count(*) from pg_authid where rolname like 'mimamori%' and rolpassword not like 'SCRAM-SHA-256%'") == 0);
+    CHECK(text(admin::show_status(*made)).find("schema      0") != std::string::npos);
+    office.database.query("drop database " + name + " with (force)");
+}
+
+TEST_CASE("without a password directory making the database says which setting is missing") {
+    Office office;
+    const auto made = admin::create_database(office.context, {});
+    REQUIRE_FALSE(made);
+    CHECK(made.error().what.find("postgres.password_directory") != std::string::npos);
+}
