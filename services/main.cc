@@ -56,7 +56,11 @@ const std::vector<platform::Role>& roles() {
 
 int run_role(const platform::Role& role, const std::string& file, const std::vector<std::string>& sets, bool check_only) {
     auto config = platform::Config::load(std::string{role.name}, file, sets, platform::process_environment());
-    auto checked = config ? role.check(*config) : tl::unexpected{config.error()};
+    auto checked = config.and_then([&](const platform::Config& read) {
+        return platform::read_process(read)
+            .and_then([&](const platform::ProcessConfig&) { return platform::read_observability(read); })
+            .and_then([&](const platform::ObservabilityConfig&) { return role.check(read); });
+    });
     if (!checked) {
         fmt::print(stderr, "{}\n", checked.error().what);
         return wrong_usage;

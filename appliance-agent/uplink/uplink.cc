@@ -261,7 +261,7 @@ bool Uplink::is_due(const delivery::Send& next, Steady now) {
     const auto& lane = spool_.lane(next.lane);
     auto& waiting = waiting_[delivery::index_of(next.lane)];
     if (!waiting.since) {
-        waiting = {now, spool_.committed_bytes(next.lane)};
+        waiting.since = now;
     }
     return next.lane == delivery::Lane::urgent || hurrying_ || lane.last_durable() - next.from + 1 >= settings_.batch_entries ||
            spool_.committed_bytes(next.lane) - waiting.bytes_before >= settings_.batch_bytes || now >= *waiting.since + settings_.batch_delay;
@@ -306,7 +306,7 @@ spool::FileResult<bool> Uplink::send_lane(delivery::Lane lane, Steady now) {
     const auto next = link_.next(lane);
     auto& waiting = waiting_[delivery::index_of(lane)];
     if (!next) {
-        waiting = {};
+        waiting = {std::nullopt, spool_.committed_bytes(lane)};
         return false;
     }
     const auto spool_id = spool_.lane(lane).spool_id();
@@ -337,7 +337,7 @@ spool::FileResult<bool> Uplink::send_lane(delivery::Lane lane, Steady now) {
     link_.sent(lane, batch.last, batch.raw_bytes);
     ++state_.batches_sent;
     state_.entries_sent += batch.last - next->from + 1;
-    waiting = {};
+    waiting = {std::nullopt, std::min(waiting.bytes_before + batch.raw_bytes, spool_.committed_bytes(lane))};
     connection_->write(std::move(batch.frame));
     return true;
 }

@@ -91,9 +91,9 @@ class Uplink {
         const spool::Spool& spool_;
         delivery::Lane lane_;
     };
-    struct Waiting {  // a lane's first entry that was not sent
-        std::optional<Steady> since;
-        std::uint64_t bytes_before = 0;  // committed to the lane by then
+    struct Waiting {  // a lane's entries that were not sent
+        std::optional<Steady> since;     // when the first of them was seen
+        std::uint64_t bytes_before = 0;  // committed to the lane before them
     };
 
     void connect(Steady now);

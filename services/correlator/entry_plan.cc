@@ -42,7 +42,7 @@ base::Expected<void> EntryPlan::read(store::Connection& connection, std::span<co
     detections_.reserve(only.size());
     for (const auto& entry : only) {
         if (!unstorable.empty()) {
-            if (const auto found = unstorable.find({poll_.streams[entry.stream].stored.id, entry.seq}); found != unstorable.end()) {
+            if (const auto found = unstorable.find({poll_.streams[entry.stream].stored.key, entry.seq}); found != unstorable.end()) {
                 quarantine(entry, found->second);
                 continue;
             }

@@ -36,7 +36,7 @@ struct TakenEntry {
 };
 
 // Entries that PostgreSQL refuses by themselves, with its reason: they go to quarantine.
-using Unstorable = std::map<std::pair<base::StreamId, delivery::Seq>, std::string>;
+using Unstorable = std::map<std::pair<store::StreamKey, delivery::Seq>, std::string>;
 
 // An alarm to be raised in the transaction and told after it.
 struct PendingAlarm {

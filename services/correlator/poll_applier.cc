@@ -235,7 +235,7 @@ base::Expected<Unstorable> PollApplier::find_unstorable(const Applied& out) {
             parts.push_back(part.first(part.size() / 2));
             continue;
         }
-        found.emplace(std::pair{poll_.streams[part[0].stream].stored.id, part[0].seq}, tried.error().what);
+        found.emplace(std::pair{poll_.streams[part[0].stream].stored.key, part[0].seq}, tried.error().what);
     }
     return found;
 }

@@ -26,7 +26,7 @@ TEST_CASE("every named query can be prepared on a freshly migrated database") {
     REQUIRE(sql::queries().size() > 50);
     auto owner = database.connect("owner");
     auto correlator = database.connect("correlator");
-    const std::string_view empty_copy{"PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\377\377", 21};
+    const std::string_view empty_copy{"PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0\377\377", 21};
     for (const auto& query : sql::queries()) {
         INFO(query.name);
         const auto begins = [&, sql = without_comments(query.sql)](std::string_view word) { return sql.substr(0, word.size()) == word; };

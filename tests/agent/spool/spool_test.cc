@@ -167,13 +167,13 @@ TEST_CASE("a full disk below the spool's own bound is met from the reserved room
     SimulatedDisk disk{8};
     auto spool = open_spool(disk);
     disk.set_capacity(disk.used() + 8000);
-    for (int i = 0; i < 40; ++i) {
+    for (int i = 0; i < 20; ++i) {
         add_and_commit(*spool, Lane::normal, numbered(i * 8 + 1, i * 8 + 8, 40));
     }
     const auto held = read_all(*spool, Lane::normal);
-    REQUIRE_FALSE(held.tombstones.empty());
+    REQUIRE(held.tombstones.size() > 5);
     REQUIRE(held.damaged.empty());
-    REQUIRE(held.payloads.at(320) == numbered(320, 320, 40).front());
+    REQUIRE(held.payloads.at(160) == numbered(160, 160, 40).front());
 }
 
 TEST_CASE("when nothing is left to give up, entries wait and come in once there is room") {

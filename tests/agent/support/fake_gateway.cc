@@ -172,13 +172,15 @@ void FakeGateway::on_batch(Session& session, std::uint64_t id, pb::AgentFrame&& 
         batches_.push_back(frame.batch());
     }
     const auto envelope = envelope_of(frame);
-    for (const auto& step : session.machine.on_batch(envelope, ++order_, partition_)) {
+    const auto order = partition_.next_order();
+    for (const auto& step : session.machine.on_batch(envelope, order, partition_.snapshot())) {
         if (const auto* produce = std::get_if<Produce>(&step)) {
             const auto offset = static_cast<std::int64_t>(log_.size());
             const bool lost = to_lose_ > 0;
             to_lose_ -= lost ? 1 : 0;
             log_.push_back({id, envelope.lane, lost ? pb::AgentFrame{} : std::move(frame)});
-            perform(session, session.machine.on_delivered(produce->tag, offset, partition_));
+            (void)partition_.on_landed(order, offset);
+            perform(session, session.machine.on_delivered(produce->tag, offset, partition_.snapshot()));
         } else {
             perform(session, {step});
         }
@@ -190,7 +192,7 @@ void FakeGateway::on_batch(Session& session, std::uint64_t id, pb::AgentFrame&& 
 void FakeGateway::apply_log() {
     while (!holding_ && applied_ < log_.size()) {
         const auto& record = log_[applied_++];
-        partition_.committed.next_offset = static_cast<std::int64_t>(applied_);
+        (void)partition_.on_progress(partition_.snapshot().generation, {0, static_cast<std::int64_t>(applied_)});
         apply(record.frame);
         for (auto& [id, session] : sessions_) {
             for (const auto lane : {delivery::Lane::urgent, delivery::Lane::normal, delivery::Lane::rollup}) {
@@ -199,7 +201,7 @@ void FakeGateway::apply_log() {
                     perform(session, session.machine.on_progress(lane, spool_id, streams_.at(spool_id).cursor));
                 }
             }
-            perform(session, session.machine.on_partition(partition_));
+            perform(session, session.machine.on_partition(partition_.snapshot()));
         }
     }
 }
@@ -264,10 +266,10 @@ void FakeGateway::perform(Session& session, const delivery::Actions& actions) {
     for (const auto& step : actions) {
         pb::GatewayFrame out;
         if (std::holds_alternative<ReadCursors>(step)) {
-            perform(session, session.machine.on_cursors_read(cursors_of(session), partition_));
+            perform(session, session.machine.on_cursors_read(cursors_of(session), partition_.snapshot()));
         } else if (std::holds_alternative<SendHelloAck>(step)) {
             auto& ack = *out.mutable_hello_ack();
-            ack.set_generation(std::string(16, 'g'));
+            ack.set_generation(bytes_of(partition_.snapshot().generation));
             ack.set_gateway_clock_us(now_us() + clock_ahead_us);
             ack.mutable_limits()->set_max_batch_entries(limits.max_batch_entries);
             ack.mutable_limits()->set_max_batch_bytes(limits.max_batch_bytes);
@@ -294,7 +296,7 @@ void FakeGateway::perform(Session& session, const delivery::Actions& actions) {
             out.mutable_rewind()->set_run(rewind->run);
         } else if (const auto* close = std::get_if<CloseStream>(&step)) {
             streams_.at(close->spool_id).cursor.status = delivery::StreamStatus::closed;
-            perform(session, session.machine.on_cursors_read(cursors_of(session), partition_));
+            perform(session, session.machine.on_cursors_read(cursors_of(session), partition_.snapshot()));
         } else if (const auto* refusal = std::get_if<Refuse>(&step)) {
             refuse(session, std::string{refusal->reason});
         }

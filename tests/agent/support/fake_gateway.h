@@ -15,6 +15,7 @@
 #include "adapters/grpc/uplink_server.h"
 #include "domain/delivery/applier.h"
 #include "domain/delivery/gateway_session.h"
+#include "domain/delivery/partition_view.h"
 #include "support/test_certificates.h"
 
 namespace mimamori::test {
@@ -96,8 +97,7 @@ class FakeGateway final : private adapters::grpc::StreamEvents {
     std::vector<delivery::SpoolId> opened_;  // streams in the order in which they were first named
     std::vector<Logged> log_;
     std::size_t applied_ = 0;
-    delivery::PartitionSnapshot partition_;
-    std::uint64_t order_ = 0;
+    delivery::PartitionView partition_{delivery::Generation{7}};
     bool holding_ = false;
     int to_lose_ = 0, to_refuse_ = 0;
     std::vector<pb::Hello> hellos_;

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "agent/support/fake_gateway.h"
+#include "appliance-agent/uplink/connection.h"
 #include "appliance-agent/uplink/uplink.h"
 #include "appliance-agent/wakeup.h"
 #include "domain/delivery/chain.h"
@@ -37,6 +38,7 @@ spool::Entry entry_of(const std::string& payload) {
 class Appliance {
   public:
     explicit Appliance(const test::TestAuthority& authority) {
+        agent::uplink::route_grpc_log([](const std::string&) {});
         const auto pem = authority.issue_appliance("UTM-0001");
         settings.certificates = {folder.write("ca.pem", authority.certificate()), folder.write("utm.pem", pem.certificate), folder.write("utm.key", pem.private_key)};
         settings.backoff = {milliseconds{20}, milliseconds{100}, milliseconds{100}};
@@ -77,11 +79,14 @@ class Appliance {
         spool_->cover(everything);
     }
 
-    bool step_until(const std::function<bool()>& holds, std::chrono::seconds limit = std::chrono::seconds{60}) {
+    bool step_until(const std::function<bool()>& holds, std::chrono::seconds limit = std::chrono::seconds{20}) {
         const auto end = steady_clock::now() + limit;
         while (!holds()) {
             const auto now = steady_clock::now();
             if (now >= end) {
+                for (const auto& [event, detail] : reports) {
+                    UNSCOPED_INFO(event << ": " << detail);
+                }
                 return false;
             }
             const auto done = uplink_->step(now);
