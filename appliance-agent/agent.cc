@@ -33,7 +33,8 @@ domain::delivery::Lane lane_of(const sources::Produced& entry) {
 spool::Entry entry_of(sources::Produced&& produced) {
     spool::Entry out;
     out.kind = static_cast<spool::EntryKind>(produced.kind);
-    out.class_byte = static_cast<std::uint8_t>(static_cast<unsigned>(produced.function) | (produced.urgent ? spool::urgent_class : 0U));
+    out.class_byte = static_cast<std::uint8_t>(static_cast<unsigned>(produced.function) |
+                                               (produced.urgent ? spool::urgent_class : 0U));
     out.observed_at_us = produced.observed_at_us;
     out.position = sources::to_bytes(produced.position);
     out.payload = std::move(produced.payload);
@@ -57,7 +58,9 @@ base::Expected<std::unique_ptr<Agent>> Agent::open(Config config, const Clock& c
 
 base::Expected<void> Agent::open_spool() {
     auto& files = spool::posix_filesystem();
-    if (auto made = files.make_folder(config_.state_dir).and_then([&] { return files.make_folder(config_.spool.folder); }); !made) {
+    if (auto made =
+            files.make_folder(config_.state_dir).and_then([&] { return files.make_folder(config_.spool.folder); });
+        !made) {
         return failed(made.error());
     }
     auto checkpoints = spool::Checkpoints::open(files, config_.spool.folder);
@@ -79,7 +82,8 @@ base::Expected<void> Agent::open_spool() {
         return failed(stored.error());
     }
     std::vector<std::string> notes;
-    auto spool = spool::Spool::open(files, config_.spool, [this](std::string_view position) { return is_covered(position); }, notes);
+    auto spool = spool::Spool::open(
+        files, config_.spool, [this](std::string_view position) { return is_covered(position); }, notes);
     for (const auto& note : notes) {
         log_.write(Level::warning, "spool_recovered", note);
     }
@@ -104,7 +108,8 @@ bool Agent::is_covered(std::string_view bytes) const {
 
 void Agent::open_sources() {
     std::vector<sources::Position> spooled;
-    for (const auto lane : {domain::delivery::Lane::urgent, domain::delivery::Lane::normal, domain::delivery::Lane::rollup}) {
+    for (const auto lane :
+         {domain::delivery::Lane::urgent, domain::delivery::Lane::normal, domain::delivery::Lane::rollup}) {
         for (const auto& entry : spool_->uncovered(lane)) {
             if (const auto position = sources::position_from(entry.position)) {
                 spooled.push_back(*position);
@@ -161,7 +166,10 @@ void Agent::open_uplink() {
     };
     ports.report = [this](const char* event, const std::string& detail) {
         const std::string_view id{event};
-        log_.write(id == "uplink_connected" ? Level::info : id == "uplink_ended" ? Level::warning : Level::error, id, detail);
+        log_.write(id == "uplink_connected" ? Level::info
+                   : id == "uplink_ended"   ? Level::warning
+                                            : Level::error,
+                   id, detail);
     };
     uplink_ = std::make_unique<uplink::Uplink>(std::move(settings), std::move(ports), *spool_);
 }
@@ -189,7 +197,8 @@ base::Expected<void> Agent::may_send_as(const std::string& common_name) {
     }
     if (*owner != common_name) {
         return base::failure(base::FailureKind::refused,
-                             fmt::format("the spool in {} belongs to {}, the certificate to {}: data of one rental is not sent under another; move the folder away",
+                             fmt::format("the spool in {} belongs to {}, the certificate to {}: data of one rental is "
+                                         "not sent under another; move the folder away",
                                          config_.spool.folder, *owner, common_name));
     }
     return {};
@@ -250,7 +259,8 @@ base::Expected<void> Agent::spool_read() {
     }
     if (!all) {
         if (!std::exchange(waiting_for_room_, true)) {
-            log_.write(Level::error, "spool_full", "nothing is left to give up: the logs are not read on until something is settled");
+            log_.write(Level::error, "spool_full",
+                       "nothing is left to give up: the logs are not read on until something is settled");
         }
         return {};
     }
@@ -323,7 +333,8 @@ base::Expected<void> Agent::drain() {
         wakeup_.wait_until(std::min(limit, uplink_->next_step(steady_clock::now())));
     }
     write_status();
-    log_.write(Level::info, "stopped", uplink_->all_settled() ? "everything is settled" : "the spool keeps what is not settled");
+    log_.write(Level::info, "stopped",
+               uplink_->all_settled() ? "everything is settled" : "the spool keeps what is not settled");
     return done;
 }
 
@@ -335,7 +346,8 @@ Status Agent::status() const {
     out.spool_bytes = spool_->bytes();
     out.max_spool_bytes = config_.spool.max_bytes;
     out.given_up_entries = spool_->given_up_entries();
-    for (const auto lane : {domain::delivery::Lane::urgent, domain::delivery::Lane::normal, domain::delivery::Lane::rollup}) {
+    for (const auto lane :
+         {domain::delivery::Lane::urgent, domain::delivery::Lane::normal, domain::delivery::Lane::rollup}) {
         const auto& files = spool_->lane(lane);
         out.lanes[index_of(lane)] = {files.first(), files.last_durable(), uplink_->not_settled(lane)};
     }

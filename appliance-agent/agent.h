@@ -1,11 +1,10 @@
-// The agent's loop: reads the logs, numbers and spools what they say, and lets the uplink send it. One thread does all of
-// it; gRPC's threads and signals only wake it. Parts are made in open(), in the order in which they lean on each other.
+// The agent's loop: reads the logs, numbers and spools what they say, and lets the uplink send it. One thread does all
+// of it; gRPC's threads and signals only wake it. Parts are made in open(), in the order in which they lean on each
+// other.
 //
 //   loop:  every source reads within its budget
-//          entries -> spool, in groups; commit; store the checkpoints taken right after reading; only then is it covered
-//          uplink steps
-//          status file, if it is time
-//          sleep until the next poll, the uplink's next step, or a wake
+//          entries -> spool, in groups; commit; store the checkpoints taken right after reading; only then is it
+//          covered uplink steps status file, if it is time sleep until the next poll, the uplink's next step, or a wake
 //   stop:  hand out what sources still hold, spool it, give the uplink until the drain limit to have everything settled
 #pragma once
 
@@ -43,8 +42,8 @@ class Agent {
     void open_sources();
     void open_uplink();
 
-    bool read_sources();                 // true: there is more to read at once
-    base::Expected<void> spool_read();   // everything read so far, if there is room
+    bool read_sources();                // true: there is more to read at once
+    base::Expected<void> spool_read();  // everything read so far, if there is room
     base::Expected<void> store_checkpoints();
     bool is_covered(std::string_view position) const;
     void use_lan(const std::vector<std::string>& ranges);
@@ -63,7 +62,7 @@ class Agent {
     std::unique_ptr<uplink::Uplink> uplink_;
 
     std::map<std::uint32_t, std::optional<sources::Checkpoint>> covered_;  // by source index: stored on disk
-    std::vector<sources::Produced> read_;                                  // not yet in the spool; the next read waits for it
+    std::vector<sources::Produced> read_;  // not yet in the spool; the next read waits for it
     std::size_t spooled_of_read_ = 0;
     bool waiting_for_room_ = false;
 };

@@ -23,7 +23,8 @@ void check_source(const SourceConfig& source, Check& out) {
     struct stat facts {};
     if (::stat(source.path.c_str(), &facts) != 0) {
         if (errno == ENOENT && ::access(parent_of(source.path).c_str(), X_OK) == 0) {
-            out.notes.push_back(fmt::format("source {}: {} is not there yet and will be waited for", source.id, source.path));
+            out.notes.push_back(
+                fmt::format("source {}: {} is not there yet and will be waited for", source.id, source.path));
         } else {
             out.errors.push_back(fmt::format("source {}: {}: {}", source.id, source.path, std::strerror(errno)));
         }
@@ -32,8 +33,9 @@ void check_source(const SourceConfig& source, Check& out) {
     } else if (::access(source.path.c_str(), R_OK) != 0) {
         out.errors.push_back(fmt::format("source {}: {} may not be read by this user", source.id, source.path));
     } else {
-        out.notes.push_back(fmt::format("source {}: follows {} as {}", source.id, source.path,
-                                        source.format == sources::LineFormat::native ? "native lines" : "Suricata EVE"));
+        out.notes.push_back(
+            fmt::format("source {}: follows {} as {}", source.id, source.path,
+                        source.format == sources::LineFormat::native ? "native lines" : "Suricata EVE"));
     }
 }
 
@@ -46,7 +48,8 @@ void check_state_dir(const Config& config, Check& out) {
     }
     const auto where = is_there ? config.state_dir : parent_of(config.state_dir);
     if (::access(where.c_str(), W_OK | X_OK) != 0) {
-        out.errors.push_back(fmt::format("{}: {}; the agent's state cannot be kept there", where, std::strerror(errno)));
+        out.errors.push_back(
+            fmt::format("{}: {}; the agent's state cannot be kept there", where, std::strerror(errno)));
         return;
     }
     out.notes.push_back(fmt::format("spool: up to {} MiB in {}", config.spool.max_bytes >> 20U, config.spool.folder));
@@ -63,23 +66,29 @@ void check_state_dir(const Config& config, Check& out) {
 Check check(const Config& config, base::Time real_now) {
     Check out;
     if (const auto identity = uplink::read_identity(config.uplink.certificates, real_now)) {
-        out.notes.push_back(fmt::format("certificate: {}, valid until {}", identity->common_name, base::format_rfc3339(identity->not_after)));
+        out.notes.push_back(fmt::format("certificate: {}, valid until {}", identity->common_name,
+                                        base::format_rfc3339(identity->not_after)));
         const auto owner = read_small_file(config.spool.folder + "/owner");
         if (owner && *owner != identity->common_name) {
-            out.errors.push_back(fmt::format("the spool in {} belongs to {}, the certificate to {}: move the folder away", config.spool.folder, *owner, identity->common_name));
+            out.errors.push_back(
+                fmt::format("the spool in {} belongs to {}, the certificate to {}: move the folder away",
+                            config.spool.folder, *owner, identity->common_name));
         }
     } else {
         out.errors.push_back(identity.error().what);
     }
     for (const auto& address : config.uplink.addresses) {
-        out.notes.push_back(fmt::format("gateway: {}{}", address, config.uplink.server_name.empty() ? "" : ", certificate of " + config.uplink.server_name));
+        out.notes.push_back(
+            fmt::format("gateway: {}{}", address,
+                        config.uplink.server_name.empty() ? "" : ", certificate of " + config.uplink.server_name));
     }
     check_state_dir(config, out);
     for (const auto& source : config.sources) {
         check_source(source, out);
     }
     if (!config.firmware_version_file.empty() && ::access(config.firmware_version_file.c_str(), R_OK) != 0) {
-        out.errors.push_back(fmt::format("firmware_version_file {}: {}", config.firmware_version_file, std::strerror(errno)));
+        out.errors.push_back(
+            fmt::format("firmware_version_file {}: {}", config.firmware_version_file, std::strerror(errno)));
     }
     return out;
 }

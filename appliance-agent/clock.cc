@@ -13,7 +13,9 @@
 namespace mimamori::agent {
 
 base::Expected<Clock> Clock::steered_by(const std::string& file) {
-    const auto refused = [&](const std::string& why) { return base::failure(base::FailureKind::refused, "clock file " + file + ": " + why); };
+    const auto refused = [&](const std::string& why) {
+        return base::failure(base::FailureKind::refused, "clock file " + file + ": " + why);
+    };
     const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) {
         return refused(std::strerror(errno));

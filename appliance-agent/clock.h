@@ -1,5 +1,6 @@
-// The agent's one source of wall time. Tests steer it across processes through a file of 8 bytes: microseconds to add to
-// the system clock, a signed little-endian integer, mapped once. Not for retries, timeouts and TLS: those stay on real time.
+// The agent's one source of wall time. Tests steer it across processes through a file of 8 bytes: microseconds to add
+// to the system clock, a signed little-endian integer, mapped once. Not for retries, timeouts and TLS: those stay on
+// real time.
 #pragma once
 
 #include <atomic>

@@ -74,7 +74,8 @@ class Reader {
         }
         return value->get();
     }
-    std::chrono::milliseconds ms(std::string_view key, std::chrono::milliseconds fallback, std::int64_t least, std::int64_t most) {
+    std::chrono::milliseconds ms(std::string_view key, std::chrono::milliseconds fallback, std::int64_t least,
+                                 std::int64_t most) {
         return std::chrono::milliseconds{number(key, fallback.count(), least, most)};
     }
     const toml::table* table(std::string_view key, bool required) {
@@ -95,11 +96,14 @@ class Reader {
         }
         return out;
     }
-    void wrong(std::string_view key, const std::string& what) { errors_.push_back(fmt::format("{}: {} {}", file_, full(key), what)); }
+    void wrong(std::string_view key, const std::string& what) {
+        errors_.push_back(fmt::format("{}: {} {}", file_, full(key), what));
+    }
     void refuse_unknown() {
         for (const auto& [key, node] : table_) {
             if (!asked_.contains(key.str())) {
-                errors_.push_back(fmt::format("{}:{}: {} is not a key of the agent", file_, key.source().begin.line, full(key.str())));
+                errors_.push_back(fmt::format("{}:{}: {} is not a key of the agent", file_, key.source().begin.line,
+                                              full(key.str())));
             }
         }
     }
@@ -109,7 +113,9 @@ class Reader {
         asked_.emplace(key);
         return table_.get(key);
     }
-    std::string full(std::string_view key) const { return name_.empty() ? std::string{key} : fmt::format("{}.{}", name_, key); }
+    std::string full(std::string_view key) const {
+        return name_.empty() ? std::string{key} : fmt::format("{}.{}", name_, key);
+    }
     void missing(std::string_view key) { errors_.push_back(fmt::format("{}: {} is missing", file_, full(key))); }
     void wrong(std::string_view key, const toml::node& node, const std::string& what) {
         errors_.push_back(fmt::format("{}:{}: {} {}", file_, node.source().begin.line, full(key), what));
@@ -132,22 +138,31 @@ void read_gateway(Reader in, uplink::UplinkSettings& out) {
     out.backoff.first = in.ms("reconnect_first_ms", out.backoff.first, 1, 60'000);
     out.backoff.longest = in.ms("reconnect_longest_ms", out.backoff.longest, 1, 3'600'000);
     out.backoff.refused = in.ms("reconnect_refused_ms", out.backoff.refused, 1, 86'400'000);
-    out.batch_entries = static_cast<std::size_t>(in.number("batch_entries", static_cast<std::int64_t>(out.batch_entries), 1, 1'000));
-    out.batch_bytes = static_cast<std::size_t>(in.number("batch_kib", static_cast<std::int64_t>(out.batch_bytes >> 10U), 1, 1'024)) << 10U;
+    out.batch_entries =
+        static_cast<std::size_t>(in.number("batch_entries", static_cast<std::int64_t>(out.batch_entries), 1, 1'000));
+    out.batch_bytes =
+        static_cast<std::size_t>(in.number("batch_kib", static_cast<std::int64_t>(out.batch_bytes >> 10U), 1, 1'024))
+        << 10U;
     out.batch_delay = in.ms("batch_delay_ms", out.batch_delay, 0, 60'000);
     for (const auto& address : out.addresses) {
         const auto colon = address.rfind(':');
         const auto port = colon == std::string::npos ? std::string{} : address.substr(colon + 1);
-        if (colon == 0 || port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != std::string::npos) {
-            in.wrong("addresses", fmt::format("holds \"{}\", which is not of the form \"gateway.example.jp:8443\"", address));
+        if (colon == 0 || port.empty() || port.size() > 5 ||
+            port.find_first_not_of("0123456789") != std::string::npos) {
+            in.wrong("addresses",
+                     fmt::format("holds \"{}\", which is not of the form \"gateway.example.jp:8443\"", address));
         }
     }
     in.refuse_unknown();
 }
 
 void read_spool(Reader in, spool::SpoolSettings& out) {
-    out.max_bytes = static_cast<std::uint64_t>(in.number("max_mib", static_cast<std::int64_t>(out.max_bytes >> 20U), 4, 65'536)) << 20U;
-    out.lane.segment_bytes = static_cast<std::size_t>(in.number("segment_kib", static_cast<std::int64_t>(out.lane.segment_bytes >> 10U), 64, 1'024)) << 10U;
+    out.max_bytes =
+        static_cast<std::uint64_t>(in.number("max_mib", static_cast<std::int64_t>(out.max_bytes >> 20U), 4, 65'536))
+        << 20U;
+    out.lane.segment_bytes = static_cast<std::size_t>(in.number(
+                                 "segment_kib", static_cast<std::int64_t>(out.lane.segment_bytes >> 10U), 64, 1'024))
+                             << 10U;
     in.refuse_unknown();
 }
 
@@ -167,7 +182,8 @@ SourceConfig read_source(Reader in) {
     if (!out.path.empty() && out.path.front() != '/') {
         in.wrong("path", "must begin with a slash");
     }
-    out.assumed_utc_offset = std::chrono::minutes{in.number("utc_offset_minutes", out.assumed_utc_offset.count(), -14 * 60, 14 * 60)};
+    out.assumed_utc_offset =
+        std::chrono::minutes{in.number("utc_offset_minutes", out.assumed_utc_offset.count(), -14 * 60, 14 * 60)};
     in.refuse_unknown();
     return out;
 }
@@ -177,7 +193,9 @@ SourceConfig read_source(Reader in) {
 base::Expected<Config> parse_config(std::string_view text, const std::string& name) {
     const auto parsed = toml::parse(text);
     if (!parsed) {
-        return base::failure(base::FailureKind::refused, fmt::format("{}:{}: {}", name, parsed.error().source().begin.line, parsed.error().description()));
+        return base::failure(
+            base::FailureKind::refused,
+            fmt::format("{}:{}: {}", name, parsed.error().source().begin.line, parsed.error().description()));
     }
     std::vector<std::string> errors;
     Config out;
@@ -210,7 +228,8 @@ base::Expected<Config> parse_config(std::string_view text, const std::string& na
         for (const auto& node : *sources) {
             auto source = read_source({*node.as_table(), "source", name, errors});
             if (!ids.insert(source.id).second || !paths.insert(source.path).second) {
-                errors.push_back(fmt::format("{}:{}: another source has the same id or path", name, node.source().begin.line));
+                errors.push_back(
+                    fmt::format("{}:{}: another source has the same id or path", name, node.source().begin.line));
             }
             out.sources.push_back(std::move(source));
         }
@@ -233,7 +252,8 @@ base::Expected<Config> read_config(const std::string& file) {
     }
     const std::string text{std::istreambuf_iterator<char>{in}, {}};
     if (text.size() > max_config_bytes) {
-        return base::failure(base::FailureKind::refused, fmt::format("{} is larger than {} bytes", file, max_config_bytes));
+        return base::failure(base::FailureKind::refused,
+                             fmt::format("{} is larger than {} bytes", file, max_config_bytes));
     }
     return parse_config(text, file);
 }

@@ -1,5 +1,5 @@
-// The agent's settings: one TOML file (packaging/agent.toml explains every key). Unknown keys and wrong values are refused
-// with the file's line; all of them are told at once.
+// The agent's settings: one TOML file (packaging/agent.toml explains every key). Unknown keys and wrong values are
+// refused with the file's line; all of them are told at once.
 #pragma once
 
 #include <chrono>

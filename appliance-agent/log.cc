@@ -1,7 +1,7 @@
 #include "appliance-agent/log.h"
 
-#include <utility>
 #include <unistd.h>
+#include <utility>
 
 #include <chrono>
 #include <utility>
@@ -25,7 +25,8 @@ std::string json_text(std::string_view text, std::size_t max_bytes) {
 
 void Log::write(Level level, std::string_view event, std::string_view detail) {
     static constexpr std::string_view names[] = {"info", "warning", "error"};
-    const auto minute = std::chrono::duration_cast<std::chrono::minutes>(std::chrono::steady_clock::now().time_since_epoch()).count();
+    const auto minute =
+        std::chrono::duration_cast<std::chrono::minutes>(std::chrono::steady_clock::now().time_since_epoch()).count();
     const std::lock_guard lock{mutex_};
     auto known = seen_.find(event);
     if (known == seen_.end()) {
@@ -41,7 +42,8 @@ void Log::write(Level level, std::string_view event, std::string_view detail) {
         return;
     }
     ++seen.lines;
-    auto line = fmt::format("{{\"time\":\"{}\",\"level\":\"{}\",\"event\":{}", base::format_rfc3339(now_()), names[static_cast<int>(level)], json_text(event));
+    auto line = fmt::format("{{\"time\":\"{}\",\"level\":\"{}\",\"event\":{}", base::format_rfc3339(now_()),
+                            names[static_cast<int>(level)], json_text(event));
     if (!detail.empty()) {
         line += ",\"detail\":" + json_text(detail);
     }

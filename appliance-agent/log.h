@@ -1,5 +1,5 @@
-// The agent's log: one JSON object a line on stderr, written with one call. Text may be attacker-written: it is made valid
-// UTF-8, cut, and kept on one line.
+// The agent's log: one JSON object a line on stderr, written with one call. Text may be attacker-written: it is made
+// valid UTF-8, cut, and kept on one line.
 #pragma once
 
 #include <cstdint>

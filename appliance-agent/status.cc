@@ -16,26 +16,32 @@ std::string json_of(const Status& status) {
     std::string lanes;
     for (std::size_t i = 0; i < status.lanes.size(); ++i) {
         const auto& lane = status.lanes[i];
-        lanes += fmt::format("{}\n    \"{}\": {{\"first\": {}, \"last\": {}, \"not_settled\": {}}}", i == 0 ? "" : ",", delivery::lane_names[i], lane.first,
-                             lane.last, lane.not_settled);
+        lanes += fmt::format("{}\n    \"{}\": {{\"first\": {}, \"last\": {}, \"not_settled\": {}}}", i == 0 ? "" : ",",
+                             delivery::lane_names[i], lane.first, lane.last, lane.not_settled);
     }
     std::string sources;
     for (const auto& [id, stats] : status.sources) {
         sources += fmt::format(
-            "{}\n    {{\"id\": {}, \"lines\": {}, \"events\": {}, \"blocks\": {}, \"rejected\": {}, \"skipped\": {}, \"already_spooled\": {}, "
+            "{}\n    {{\"id\": {}, \"lines\": {}, \"events\": {}, \"blocks\": {}, \"rejected\": {}, \"skipped\": {}, "
+            "\"already_spooled\": {}, "
             "\"held\": {}, \"rotations\": {}, \"truncations\": {}, \"files_lost\": {}, \"last_trouble\": {}}}",
-            sources.empty() ? "" : ",", json_text(id), stats.lines, stats.events, stats.blocks, stats.rejected, stats.skipped, stats.already_spooled,
-            stats.held, stats.rotations, stats.truncations, stats.files_lost, json_text(stats.last_trouble));
+            sources.empty() ? "" : ",", json_text(id), stats.lines, stats.events, stats.blocks, stats.rejected,
+            stats.skipped, stats.already_spooled, stats.held, stats.rotations, stats.truncations, stats.files_lost,
+            json_text(stats.last_trouble));
     }
     const auto& up = status.uplink;
     return fmt::format(
-        "{{\n  \"version\": {},\n  \"time\": \"{}\",\n  \"waiting_for_room\": {},\n  \"spool\": {{\"bytes\": {}, \"max_bytes\": {}, \"given_up_entries\": {}}},\n"
+        "{{\n  \"version\": {},\n  \"time\": \"{}\",\n  \"waiting_for_room\": {},\n  \"spool\": {{\"bytes\": {}, "
+        "\"max_bytes\": {}, \"given_up_entries\": {}}},\n"
         "  \"lanes\": {{{}\n  }},\n"
-        "  \"uplink\": {{\"connected\": {}, \"address\": {}, \"last_error\": {}, \"clock_offset_us\": {}, \"connections\": {}, \"batches_sent\": {}, "
-        "\"entries_sent\": {}, \"settled_entries\": {}, \"rewinds\": {}, \"forks\": {}}},\n  \"sources\": [{}\n  ]\n}}\n",
-        json_text(status.version), base::format_rfc3339(base::time_from_us(status.at_us)), status.waiting_for_room, status.spool_bytes,
-        status.max_spool_bytes, status.given_up_entries, lanes, up.connected, json_text(up.address), json_text(up.last_error), up.clock_offset_us,
-        up.connections, up.batches_sent, up.entries_sent, up.settled_entries, up.rewinds, up.forks, sources);
+        "  \"uplink\": {{\"connected\": {}, \"address\": {}, \"last_error\": {}, \"clock_offset_us\": {}, "
+        "\"connections\": {}, \"batches_sent\": {}, "
+        "\"entries_sent\": {}, \"settled_entries\": {}, \"rewinds\": {}, \"forks\": {}}},\n  \"sources\": [{}\n  "
+        "]\n}}\n",
+        json_text(status.version), base::format_rfc3339(base::time_from_us(status.at_us)), status.waiting_for_room,
+        status.spool_bytes, status.max_spool_bytes, status.given_up_entries, lanes, up.connected, json_text(up.address),
+        json_text(up.last_error), up.clock_offset_us, up.connections, up.batches_sent, up.entries_sent,
+        up.settled_entries, up.rewinds, up.forks, sources);
 }
 
 base::Expected<std::string> read_small_file(const std::string& path) {

@@ -1,4 +1,5 @@
-// The status file: what the agent is doing, as JSON, for the appliance's own supervision and for people. Replaced as a whole.
+// The status file: what the agent is doing, as JSON, for the appliance's own supervision and for people. Replaced as a
+// whole.
 #pragma once
 
 #include <array>

@@ -24,7 +24,8 @@ Wakeup::~Wakeup() {
 void Wakeup::wake() noexcept {
     const int saved = errno;
     const std::uint64_t one = 1;
-    [[maybe_unused]] const auto put = ::write(descriptor_, &one, sizeof one);  // fails only if a wake is waiting already
+    [[maybe_unused]] const auto put =
+        ::write(descriptor_, &one, sizeof one);  // fails only if a wake is waiting already
     errno = saved;
 }
 

@@ -15,7 +15,8 @@ namespace {
 constexpr std::size_t slot_bytes = 4096;
 constexpr std::string_view slot_magic{"MMCHECK1", 8};
 constexpr StreamKey slot_key{};  // the checksum's seed: these files belong to no stream
-static_assert(17 + Checkpoints::max_sources * (6 + Checkpoints::max_id_bytes + Checkpoints::max_checkpoint_bytes) + 8 <= slot_bytes);
+static_assert(17 + Checkpoints::max_sources * (6 + Checkpoints::max_id_bytes + Checkpoints::max_checkpoint_bytes) + 8 <=
+              slot_bytes);
 
 std::string number_bytes(std::uint64_t value, std::size_t size) {
     std::string out;
@@ -109,7 +110,9 @@ FileResult<std::uint32_t> Checkpoints::index_of(const std::string& id) {
         return known->second.index;
     }
     if (sources_.size() >= max_sources || id.size() > max_id_bytes) {
-        return tl::unexpected{FileError{FileError::Kind::broken, fmt::format("source \"{}\": at most {} sources, ids of at most {} bytes", id, max_sources, max_id_bytes)}};
+        return tl::unexpected{FileError{
+            FileError::Kind::broken,
+            fmt::format("source \"{}\": at most {} sources, ids of at most {} bytes", id, max_sources, max_id_bytes)}};
     }
     std::uint32_t next = 0;
     for (const auto& [name, source] : sources_) {

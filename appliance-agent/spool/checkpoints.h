@@ -1,6 +1,6 @@
 // The sources' checkpoints, stored together: one file of two slots written in turn, so that a torn write leaves the one
-// before. Bytes of a checkpoint are the source's business. It also gives every source the number that its positions carry,
-// which stays with the source's id for good.
+// before. Bytes of a checkpoint are the source's business. It also gives every source the number that its positions
+// carry, which stays with the source's id for good.
 #pragma once
 
 #include <cstdint>

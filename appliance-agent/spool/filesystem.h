@@ -1,8 +1,9 @@
-// What the spool asks of a file system, so that tests can put one in its place that loses, tears and refuses writes at any
-// step. Not a general file library: whole paths, one writer, no streams.
+// What the spool asks of a file system, so that tests can put one in its place that loses, tears and refuses writes at
+// any step. Not a general file library: whole paths, one writer, no streams.
 //
-// What may be relied on after a crash: bytes written before a `sync` that succeeded; names changed before a `sync_folder`
-// that succeeded. Anything else may be there, in part or not at all. A rename is seen whole or not at all.
+// What may be relied on after a crash: bytes written before a `sync` that succeeded; names changed before a
+// `sync_folder` that succeeded. Anything else may be there, in part or not at all. A rename is seen whole or not at
+// all.
 #pragma once
 
 #include <cstdint>
@@ -36,9 +37,10 @@ class OpenFile {
     // Fills `out` from `offset`, fewer bytes at the file's end; returns how many.
     virtual FileResult<std::size_t> read(std::uint64_t offset, char* out, std::size_t size) = 0;
     virtual FileResult<void> write(std::uint64_t offset, std::string_view bytes) = 0;  // all of it, or an error
-    virtual FileResult<void> sync() = 0;                                                // data and size
+    virtual FileResult<void> sync() = 0;                                               // data and size
     virtual FileResult<void> truncate(std::uint64_t size) = 0;
-    virtual FileResult<void> reserve(std::uint64_t size) = 0;  // room on the disk, so that writing there cannot lack space
+    virtual FileResult<void> reserve(
+        std::uint64_t size) = 0;  // room on the disk, so that writing there cannot lack space
     virtual FileResult<std::uint64_t> size() = 0;
 };
 
@@ -50,10 +52,12 @@ class FileSystem {
     virtual FileResult<std::unique_ptr<OpenFile>> open(const std::string& path, OpenMode mode) = 0;
     virtual FileResult<void> rename(const std::string& from, const std::string& to) = 0;
     virtual FileResult<void> unlink(const std::string& path) = 0;
-    virtual FileResult<void> make_folder(const std::string& path) = 0;  // its parent is there; no error if it is there too
+    virtual FileResult<void> make_folder(
+        const std::string& path) = 0;  // its parent is there; no error if it is there too
     virtual FileResult<void> remove_folder(const std::string& path) = 0;  // an empty one
     virtual FileResult<void> sync_folder(const std::string& path) = 0;
-    virtual FileResult<std::vector<std::string>> list(const std::string& path) = 0;  // names, sorted, without "." and ".."
+    virtual FileResult<std::vector<std::string>> list(
+        const std::string& path) = 0;  // names, sorted, without "." and ".."
     // Held until the returned file goes; `busy` if another process holds it.
     virtual FileResult<std::unique_ptr<OpenFile>> lock(const std::string& path) = 0;
 };

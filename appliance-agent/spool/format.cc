@@ -68,7 +68,8 @@ bool is_sealed(std::string_view header, const StreamKey& key) {
 std::uint64_t checksum(std::string_view bytes, const StreamKey& key) {
     std::uint64_t halves[2];
     std::memcpy(halves, key.spool_id.data(), sizeof halves);
-    return XXH3_64bits_withSeed(bytes.data(), bytes.size(), halves[0] ^ halves[1] ^ static_cast<std::uint64_t>(key.lane));
+    return XXH3_64bits_withSeed(bytes.data(), bytes.size(),
+                                halves[0] ^ halves[1] ^ static_cast<std::uint64_t>(key.lane));
 }
 
 std::string to_bytes(const SegmentHeader& header, const StreamKey& key) {
@@ -198,7 +199,8 @@ std::optional<std::vector<Entry>> entries_from(std::string_view body, std::uint3
     return in.bytes.empty() ? std::optional{std::move(out)} : std::nullopt;
 }
 
-std::string tombstone_of(SegmentHeader header, std::string_view digests, std::string_view classes, const StreamKey& key) {
+std::string tombstone_of(SegmentHeader header, std::string_view digests, std::string_view classes,
+                         const StreamKey& key) {
     std::string body{digests};
     body += classes;
     header.body_sum = checksum(body, key);

@@ -4,8 +4,8 @@
 //
 //   segment:   header(96) frame frame ...
 //   frame:     header(64) record record ...       what one commit wrote, synced before the next frame is begun
-//   record:    payload size, kind, class, flags, position size, observed, d_n, [old spool id, old seq], position, payload
-//   tombstone: header(96) digests(16 each) classes(1 each)
+//   record:    payload size, kind, class, flags, position size, observed, d_n, [old spool id, old seq], position,
+//   payload tombstone: header(96) digests(16 each) classes(1 each)
 #pragma once
 
 #include <cstdint>
@@ -84,6 +84,7 @@ std::string frame_of(std::span<const Entry> entries, Seq first, const Hash128& h
 std::optional<std::vector<Entry>> entries_from(std::string_view body, std::uint32_t count);
 
 // Whole file of a tombstone. `digests` holds 16 bytes an entry, `classes` one.
-std::string tombstone_of(SegmentHeader header, std::string_view digests, std::string_view classes, const StreamKey& key);
+std::string tombstone_of(SegmentHeader header, std::string_view digests, std::string_view classes,
+                         const StreamKey& key);
 
 }  // namespace mimamori::agent::spool

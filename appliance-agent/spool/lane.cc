@@ -11,7 +11,8 @@ namespace {
 
 void add_to_span(TombstoneSpan& span, std::int64_t observed_at_us) {
     if (observed_at_us != 0) {
-        span.oldest_observed_us = span.oldest_observed_us == 0 ? observed_at_us : std::min(span.oldest_observed_us, observed_at_us);
+        span.oldest_observed_us =
+            span.oldest_observed_us == 0 ? observed_at_us : std::min(span.oldest_observed_us, observed_at_us);
         span.newest_observed_us = std::max(span.newest_observed_us, observed_at_us);
     }
 }
@@ -21,7 +22,8 @@ void add_to_span(TombstoneSpan& span, std::int64_t observed_at_us) {
 LaneFiles::LaneFiles(FileSystem& files, std::string folder, StreamKey key, LaneLimits limits)
     : files_{files}, folder_{std::move(folder)}, key_{key}, limits_{limits} {}
 
-FileResult<std::unique_ptr<LaneFiles>> LaneFiles::create(FileSystem& files, std::string folder, StreamKey key, LaneLimits limits) {
+FileResult<std::unique_ptr<LaneFiles>> LaneFiles::create(FileSystem& files, std::string folder, StreamKey key,
+                                                         LaneLimits limits) {
     std::unique_ptr<LaneFiles> lane{new LaneFiles{files, std::move(folder), key, limits}};
     lane->h_after_durable_ = delivery::chain_origin(key.lane, key.spool_id);
     if (auto begun = lane->begin_segment(1, lane->h_after_durable_); !begun) {
@@ -30,7 +32,8 @@ FileResult<std::unique_ptr<LaneFiles>> LaneFiles::create(FileSystem& files, std:
     return lane;
 }
 
-FileResult<LaneFiles::Opened> LaneFiles::open(FileSystem& files, std::string folder, StreamKey key, LaneLimits limits, const Visit& visit) {
+FileResult<LaneFiles::Opened> LaneFiles::open(FileSystem& files, std::string folder, StreamKey key, LaneLimits limits,
+                                              const Visit& visit) {
     Opened out;
     out.lane.reset(new LaneFiles{files, std::move(folder), key, limits});
     auto& lane = *out.lane;
@@ -50,7 +53,12 @@ FileResult<LaneFiles::Opened> LaneFiles::open(FileSystem& files, std::string fol
         if (const auto tombstone = tombstone_from(file.bytes, key)) {
             last = {};
             last.damaged = true;  // a tombstone is never the last
-            last.segment = {*first, *first + tombstone->span.entries, segment_header_from(file.bytes, key)->h_before, true, file.bytes.size(), 0};
+            last.segment = {*first,
+                            *first + tombstone->span.entries,
+                            segment_header_from(file.bytes, key)->h_before,
+                            true,
+                            file.bytes.size(),
+                            0};
         } else {
             const bool is_last = name == names->back();
             last = scan_events(file, *first, key, is_last, [&](const FrameHeader& frame, std::vector<Entry>&& entries) {
@@ -61,13 +69,15 @@ FileResult<LaneFiles::Opened> LaneFiles::open(FileSystem& files, std::string fol
             });
         }
         if (!lane.segments_.empty() && lane.segments_.back().next < *first) {
-            out.notes.push_back(fmt::format("{}: entries {} to {} cannot be read", lane.folder_, lane.segments_.back().next, *first - 1));
+            out.notes.push_back(fmt::format("{}: entries {} to {} cannot be read", lane.folder_,
+                                            lane.segments_.back().next, *first - 1));
         }
         lane.segments_.push_back(last.segment);
     }
     // Without H before it the oldest segment is of no use: what it held is stated as gone.
     while (lane.segments_.size() > 1 && !lane.segments_.front().h_before) {
-        out.notes.push_back(fmt::format("{}: entries {} to {} cannot be read", lane.folder_, lane.segments_[0].first, lane.segments_[1].first - 1));
+        out.notes.push_back(fmt::format("{}: entries {} to {} cannot be read", lane.folder_, lane.segments_[0].first,
+                                        lane.segments_[1].first - 1));
         const auto path = segment_path(lane.folder_, lane.segments_.front().first);
         if (auto gone = files.unlink(path).and_then([&] { return files.sync_folder(lane.folder_); }); !gone) {
             return tl::unexpected{gone.error()};
@@ -92,11 +102,13 @@ FileResult<LaneFiles::Opened> LaneFiles::open(FileSystem& files, std::string fol
     const auto from = last.last_frame;
     const auto frame = read_exactly(file, from, last.end - from);
     if (!frame) {
-        return tl::unexpected{FileError{FileError::Kind::broken, "cannot read the last frame again in " + lane.folder_}};
+        return tl::unexpected{
+            FileError{FileError::Kind::broken, "cannot read the last frame again in " + lane.folder_}};
     }
-    auto safe = file.truncate(last.end).and_then([&] { return file.write(from, *frame); }).and_then([&] { return file.sync(); }).and_then([&] {
-        return files.sync_folder(lane.folder_);
-    });
+    auto safe = file.truncate(last.end)
+                    .and_then([&] { return file.write(from, *frame); })
+                    .and_then([&] { return file.sync(); })
+                    .and_then([&] { return files.sync_folder(lane.folder_); });
     if (!safe) {
         return tl::unexpected{safe.error()};
     }
@@ -137,7 +149,8 @@ std::size_t LaneFiles::cost(std::span<const Entry> entries) const {
 FileResult<void> LaneFiles::append(std::span<const Entry> entries, std::int64_t now_us) {
     const auto& active = segments_.back();
     const bool is_empty = active.first > durable_;
-    const bool is_full = active_end_ + cost(entries) > limits_.segment_bytes || active.next - active.first + entries.size() > limits_.segment_entries;
+    const bool is_full = active_end_ + cost(entries) > limits_.segment_bytes ||
+                         active.next - active.first + entries.size() > limits_.segment_entries;
     if (is_full && !is_empty) {
         if (auto begun = begin_segment(durable_ + 1, h_after_durable_); !begun) {
             return begun;
@@ -198,7 +211,8 @@ FileResult<void> LaneFiles::append_tombstone(const Tombstone& tombstone) {
 
 FileResult<void> LaneFiles::free(Seq before) {
     if (before > durable_ && active_end_ > limits_.segment_bytes / 4) {
-        if (auto begun = begin_segment(durable_ + 1, h_after_durable_); !begun && begun.error().kind != FileError::Kind::no_space) {
+        if (auto begun = begin_segment(durable_ + 1, h_after_durable_);
+            !begun && begun.error().kind != FileError::Kind::no_space) {
             return begun;
         }
     }
@@ -250,7 +264,8 @@ std::string LaneFiles::tombstone_for(Seq first) {
     const auto scan = scan_events(read_whole(files_, segment_path(folder_, first)), first, key_, false,
                                   [&](const FrameHeader&, std::vector<Entry>&& entries) {
                                       for (const auto& entry : entries) {
-                                          tombstone.digests.append(reinterpret_cast<const char*>(entry.digest.data()), entry.digest.size());
+                                          tombstone.digests.append(reinterpret_cast<const char*>(entry.digest.data()),
+                                                                   entry.digest.size());
                                           tombstone.classes.push_back(static_cast<char>(entry.class_byte));
                                           add_to_span(tombstone.span, entry.observed_at_us);
                                           ++tombstone.span.entries;

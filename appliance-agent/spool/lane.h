@@ -1,13 +1,14 @@
 // One lane of the spool: numbered entries of one stream in segment files, oldest first, the last one open for writing.
-// It knows H at any place that can still be read. Not the place of what is common to all lanes: the group commit, the size
-// of the whole, moving to a new spool id (spool.h).
+// It knows H at any place that can still be read. Not the place of what is common to all lanes: the group commit, the
+// size of the whole, moving to a new spool id (spool.h).
 //
 //   append:  begin a segment if the last is full; write one frame; sync; only then is it numbered for others to see
 //   read:    a run of entries, a piece of a tombstone, or a range that cannot be read
-//   free:    unlink segments that are settled, oldest first, each for good before the next: a missing file is never a freed one
-//   give up: an old segment becomes a tombstone under its own name
+//   free:    unlink segments that are settled, oldest first, each for good before the next: a missing file is never a
+//   freed one give up: an old segment becomes a tombstone under its own name
 //
-// A part of a segment that cannot be read ends it; the range up to the next segment is `damaged`, with the next one's H.
+// A part of a segment that cannot be read ends it; the range up to the next segment is `damaged`, with the next one's
+// H.
 #pragma once
 
 #include <deque>
@@ -46,16 +47,18 @@ struct LaneLimits {
 class LaneFiles final : public delivery::SpoolView {
   public:
     // A new stream in an empty folder.
-    static FileResult<std::unique_ptr<LaneFiles>> create(FileSystem& files, std::string folder, StreamKey key, LaneLimits limits);
+    static FileResult<std::unique_ptr<LaneFiles>> create(FileSystem& files, std::string folder, StreamKey key,
+                                                         LaneLimits limits);
 
     // Called at opening with every entry that can be read.
     using Visit = std::function<void(Seq seq, const Entry& entry)>;
     struct Opened {
         std::unique_ptr<LaneFiles> lane;
-        bool bad_end = false;  // what was assigned last is not known: only to be moved to a new spool id
+        bool bad_end = false;            // what was assigned last is not known: only to be moved to a new spool id
         std::vector<std::string> notes;  // for the operator
     };
-    static FileResult<Opened> open(FileSystem& files, std::string folder, StreamKey key, LaneLimits limits, const Visit& visit);
+    static FileResult<Opened> open(FileSystem& files, std::string folder, StreamKey key, LaneLimits limits,
+                                   const Visit& visit);
 
     SpoolId spool_id() const override { return key_.spool_id; }
     Seq first() const override { return segments_.front().first; }
@@ -85,7 +88,8 @@ class LaneFiles final : public delivery::SpoolView {
     // Unlinks segments whose entries are all before `before`.
     FileResult<void> free(Seq before);
 
-    // The oldest segment of events whose entries are all at most `upto`; the one being written is closed for this, if need be.
+    // The oldest segment of events whose entries are all at most `upto`; the one being written is closed for this, if
+    // need be.
     FileResult<std::optional<Seq>> oldest_before(Seq upto);
     // The file that would take the place of that segment.
     std::string tombstone_for(Seq first);

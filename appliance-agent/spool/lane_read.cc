@@ -12,7 +12,8 @@ constexpr std::size_t max_known = 64;
 }  // namespace
 
 std::size_t LaneFiles::index_of(Seq seq) const {
-    const auto after = std::upper_bound(segments_.begin(), segments_.end(), seq, [](Seq wanted, const Segment& s) { return wanted < s.first; });
+    const auto after = std::upper_bound(segments_.begin(), segments_.end(), seq,
+                                        [](Seq wanted, const Segment& s) { return wanted < s.first; });
     return after == segments_.begin() ? 0 : static_cast<std::size_t>(after - segments_.begin()) - 1;
 }
 
@@ -124,10 +125,12 @@ FileResult<Piece> LaneFiles::read(Seq from, const ReadLimits& limits) {
         auto whole = tombstone_from(read_whole(files_, segment_path(folder_, segment.first)).bytes, key_);
         if (whole) {
             const auto begin = from - segment.first;
-            const auto count = std::min<std::uint64_t>(segment.next - from, std::max<std::size_t>(limits.max_tombstone_entries, 1));
+            const auto count =
+                std::min<std::uint64_t>(segment.next - from, std::max<std::size_t>(limits.max_tombstone_entries, 1));
             piece.kind = Piece::Kind::tombstone;
             piece.last = from + count - 1;
-            piece.tombstone = {whole->span, whole->digests.substr(begin * 16, count * 16), whole->classes.substr(begin, count)};
+            piece.tombstone = {whole->span, whole->digests.substr(begin * 16, count * 16),
+                               whole->classes.substr(begin, count)};
             piece.tombstone.span.entries = static_cast<std::uint32_t>(count);
             piece.h_after = delivery::chain_over(piece.h_before, from, digests_of(piece.tombstone.digests));
             remember(piece.last + 1, piece.h_after);
@@ -176,7 +179,8 @@ void LaneFiles::take_entries(Seq from, const ReadLimits& limits, Piece& piece) {
             for (auto i = from - found->header.first; i < found->entries.size(); ++i) {
                 auto& entry = found->entries[i];
                 bytes += entry.payload.size();
-                const bool enough = piece.entries.size() >= std::max<std::size_t>(limits.max_entries, 1) || bytes > limits.max_payload_bytes;
+                const bool enough = piece.entries.size() >= std::max<std::size_t>(limits.max_entries, 1) ||
+                                    bytes > limits.max_payload_bytes;
                 if (enough && !piece.entries.empty()) {
                     return;
                 }

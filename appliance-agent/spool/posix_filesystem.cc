@@ -44,7 +44,8 @@ class PosixFile final : public OpenFile {
     FileResult<std::size_t> read(std::uint64_t offset, char* out, std::size_t size) override {
         std::size_t done = 0;
         while (done < size) {
-            const auto got = again([&] { return ::pread(descriptor_, out + done, size - done, static_cast<off_t>(offset + done)); });
+            const auto got =
+                again([&] { return ::pread(descriptor_, out + done, size - done, static_cast<off_t>(offset + done)); });
             if (got < 0) {
                 return error("cannot read", path_);
             }
@@ -58,7 +59,8 @@ class PosixFile final : public OpenFile {
 
     FileResult<void> write(std::uint64_t offset, std::string_view bytes) override {
         while (!bytes.empty()) {
-            const auto put = again([&] { return ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
+            const auto put =
+                again([&] { return ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
             if (put < 0) {
                 return error("cannot write", path_);
             }
@@ -105,7 +107,9 @@ class PosixFile final : public OpenFile {
 class PosixFileSystem final : public FileSystem {
   public:
     FileResult<std::unique_ptr<OpenFile>> open(const std::string& path, OpenMode mode) override {
-        const int flags = mode == OpenMode::read ? O_RDONLY : mode == OpenMode::update ? O_RDWR : O_RDWR | O_CREAT | O_TRUNC;
+        const int flags = mode == OpenMode::read     ? O_RDONLY
+                          : mode == OpenMode::update ? O_RDWR
+                                                     : O_RDWR | O_CREAT | O_TRUNC;
         const int descriptor = again([&] { return ::open(path.c_str(), flags | O_CLOEXEC, 0600); });
         if (descriptor < 0) {
             return error("cannot open", path);

@@ -53,14 +53,14 @@ std::string segment_path(const std::string& folder, Seq first) {
 }
 
 std::optional<Seq> segment_first(const std::string& name) {
-    if (name.size() != 20 || !name.ends_with(".seg") ||
-        name.find_first_not_of("0123456789abcdef") != 16) {
+    if (name.size() != 20 || !name.ends_with(".seg") || name.find_first_not_of("0123456789abcdef") != 16) {
         return std::nullopt;
     }
     return std::stoull(name.substr(0, 16), nullptr, 16);
 }
 
-FileResult<void> write_whole(FileSystem& files, const std::string& folder, const std::string& path, std::string_view bytes) {
+FileResult<void> write_whole(FileSystem& files, const std::string& folder, const std::string& path,
+                             std::string_view bytes) {
     const auto temporary = folder + "/new.tmp";
     auto made = files.open(temporary, OpenMode::create).and_then([&](auto file) -> FileResult<void> {
         return file->write(0, bytes).and_then([&] { return file->sync(); });
@@ -99,7 +99,8 @@ Whole read_whole(FileSystem& files, const std::string& path) {
         return out;
     }
     while (out.bytes.size() < *size) {
-        const auto piece = read_exactly(**file, out.bytes.size(), std::min<std::size_t>(*size - out.bytes.size(), read_piece_bytes));
+        const auto piece =
+            read_exactly(**file, out.bytes.size(), std::min<std::size_t>(*size - out.bytes.size(), read_piece_bytes));
         if (!piece) {
             out.readable = false;
             break;

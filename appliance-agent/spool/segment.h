@@ -1,4 +1,5 @@
-// One file of a lane: made, read as a whole, or looked into frame by frame. What a bad part means is the lane's business.
+// One file of a lane: made, read as a whole, or looked into frame by frame. What a bad part means is the lane's
+// business.
 #pragma once
 
 #include <functional>
@@ -27,7 +28,8 @@ std::string segment_path(const std::string& folder, Seq first);
 std::optional<Seq> segment_first(const std::string& name);  // of a file's name; empty if it is no segment
 
 // Writes a whole file under a name of its own, syncs it, renames it to `path` and syncs the folder.
-FileResult<void> write_whole(FileSystem& files, const std::string& folder, const std::string& path, std::string_view bytes);
+FileResult<void> write_whole(FileSystem& files, const std::string& folder, const std::string& path,
+                             std::string_view bytes);
 
 // A passing error of the disk must not pass for damage: both are tried three times.
 FileResult<std::unique_ptr<OpenFile>> open_to_read(FileSystem& files, const std::string& path);
@@ -41,17 +43,17 @@ Whole read_whole(FileSystem& files, const std::string& path);
 
 struct Scan {
     Segment segment;
-    Hash128 h_after{};            // H after the last entry that can be read; h_before if there is none
-    std::uint64_t end = 0;        // where that entry's frame ends
-    std::uint64_t last_frame = 0; // where it begins; 0 if there is none
-    bool torn = false;            // bytes after `end` that were never synced
-    bool damaged = false;         // bytes after `end` that must have been synced once
+    Hash128 h_after{};             // H after the last entry that can be read; h_before if there is none
+    std::uint64_t end = 0;         // where that entry's frame ends
+    std::uint64_t last_frame = 0;  // where it begins; 0 if there is none
+    bool torn = false;             // bytes after `end` that were never synced
+    bool damaged = false;          // bytes after `end` that must have been synced once
 };
 using FrameSink = std::function<void(const FrameHeader& frame, std::vector<Entry>&& entries)>;
 
-// Reads the events of a segment's file in order. A part that is not good ends it, unless `salvage`: then frames after the
-// bad part go to `sink` too. A bad part with a good frame after it was synced once: a frame is begun only after the one
-// before was synced.
+// Reads the events of a segment's file in order. A part that is not good ends it, unless `salvage`: then frames after
+// the bad part go to `sink` too. A bad part with a good frame after it was synced once: a frame is begun only after the
+// one before was synced.
 Scan scan_events(const Whole& file, Seq first, const StreamKey& key, bool salvage, const FrameSink& sink);
 
 struct Tombstone {

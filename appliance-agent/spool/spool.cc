@@ -14,17 +14,6 @@ namespace {
 
 constexpr std::array all_lanes{delivery::Lane::urgent, delivery::Lane::normal, delivery::Lane::rollup};
 constexpr std::uint64_t least_reserve_bytes = 256;
-constexpr std::string_view current_name = "CURRENT";
-
-std::optional<SpoolId> spool_id_from(std::string_view hex) {
-    const auto bytes = base::from_hex(hex);
-    if (!bytes || bytes->size() != std::tuple_size_v<SpoolId>) {
-        return std::nullopt;
-    }
-    SpoolId out;
-    std::copy(bytes->begin(), bytes->end(), out.begin());
-    return out;
-}
 
 }  // namespace
 
@@ -32,8 +21,8 @@ std::string Spool::lane_folder(delivery::Lane lane) const {
     return fmt::format("{}/{}", settings_.folder, delivery::name_of(lane));
 }
 
-FileResult<std::unique_ptr<Spool>> Spool::open(FileSystem& files, const SpoolSettings& settings, const IsCovered& is_covered,
-                                               std::vector<std::string>& notes) {
+FileResult<std::unique_ptr<Spool>> Spool::open(FileSystem& files, const SpoolSettings& settings,
+                                               const IsCovered& is_covered, std::vector<std::string>& notes) {
     std::unique_ptr<Spool> spool{new Spool{files, settings}};
     if (auto made = files.make_folder(settings.folder); !made) {
         return tl::unexpected{made.error()};
@@ -81,7 +70,11 @@ FileResult<void> Spool::open_lane(delivery::Lane lane, const IsCovered& is_cover
     auto current = spool_id_from(written);
     const bool is_there = current && std::find(generations.begin(), generations.end(), *current) != generations.end();
     if (!is_there && generations.size() > 1) {
-        return tl::unexpected{FileError{FileError::Kind::broken, fmt::format("{}/{} is damaged and several spools are there: move the folder away, keeping it for the support", folder, current_name)}};
+        return tl::unexpected{FileError{
+            FileError::Kind::broken,
+            fmt::format(
+                "{}/{} is damaged and several spools are there: move the folder away, keeping it for the support",
+                folder, current_name)}};
     }
     if (!is_there && generations.size() == 1) {
         current = generations.front();
@@ -98,11 +91,12 @@ FileResult<void> Spool::open_lane(delivery::Lane lane, const IsCovered& is_cover
         return make_current(*slot.lane);
     }
     const StreamKey key{lane, *current};
-    auto opened = LaneFiles::open(files_, fmt::format("{}/{}", folder, base::to_hex(*current)), key, settings_.lane, [&](Seq seq, const Entry& entry) {
-        if (!is_covered(entry.position)) {
-            slot.uncovered.push_back({seq, entry.position});
-        }
-    });
+    auto opened = LaneFiles::open(files_, fmt::format("{}/{}", folder, base::to_hex(*current)), key, settings_.lane,
+                                  [&](Seq seq, const Entry& entry) {
+                                      if (!is_covered(entry.position)) {
+                                          slot.uncovered.push_back({seq, entry.position});
+                                      }
+                                  });
     if (!opened) {
         return tl::unexpected{opened.error()};
     }
@@ -118,57 +112,6 @@ FileResult<void> Spool::open_lane(delivery::Lane lane, const IsCovered& is_cover
         return move(lane, 1, true);
     }
     return remove_other_generations(lane);
-}
-
-FileResult<std::unique_ptr<LaneFiles>> Spool::new_generation(delivery::Lane lane) {
-    StreamKey key{lane, base::random_bytes16()};
-    const auto folder = fmt::format("{}/{}", lane_folder(lane), base::to_hex(key.spool_id));
-    if (auto made = files_.make_folder(folder); !made) {
-        return tl::unexpected{made.error()};
-    }
-    return LaneFiles::create(files_, folder, key, settings_.lane);
-}
-
-// From here on the lane is this one. Its folder's own content is synced already.
-FileResult<void> Spool::make_current(const LaneFiles& lane) {
-    const auto folder = lane_folder(lane.key().lane);
-    return files_.sync_folder(folder).and_then([&] {
-        return write_whole(files_, folder, fmt::format("{}/{}", folder, current_name), base::to_hex(lane.key().spool_id));
-    });
-}
-
-FileResult<void> Spool::remove_other_generations(delivery::Lane lane) {
-    const auto folder = lane_folder(lane);
-    const auto names = files_.list(folder);
-    if (!names) {
-        return tl::unexpected{names.error()};
-    }
-    const auto mine = base::to_hex(lanes_[index_of(lane)].lane->key().spool_id);
-    for (const auto& name : *names) {
-        FileResult<void> gone;
-        if (spool_id_from(name) && name != mine) {
-            gone = remove_generation(folder + "/" + name);
-        } else if (name.ends_with(".tmp")) {
-            gone = files_.unlink(folder + "/" + name);
-        }
-        if (!gone) {
-            return gone;
-        }
-    }
-    return {};
-}
-
-FileResult<void> Spool::remove_generation(const std::string& folder) {
-    const auto names = files_.list(folder);
-    if (!names) {
-        return tl::unexpected{names.error()};
-    }
-    for (const auto& name : *names) {
-        if (auto gone = files_.unlink(folder + "/" + name); !gone) {
-            return gone;
-        }
-    }
-    return files_.remove_folder(folder);
 }
 
 // As large as the disk allows, up to what the largest tombstone needs.
@@ -296,7 +239,9 @@ FileResult<bool> Spool::give_up_one() {
         auto done = reserve_->write(0, tombstone)
                         .and_then([&] { return reserve_->truncate(tombstone.size()); })
                         .and_then([&] { return reserve_->sync(); })
-                        .and_then([&] { return files_.rename(settings_.folder + "/reserve", segment_path(lane.folder(), first)); })
+                        .and_then([&] {
+                            return files_.rename(settings_.folder + "/reserve", segment_path(lane.folder(), first));
+                        })
                         .and_then([&] { return files_.sync_folder(lane.folder()); })
                         .and_then([&] { return files_.sync_folder(settings_.folder); });
         if (!done) {
@@ -323,68 +268,6 @@ void Spool::cover(const IsCovered& is_covered) {
 FileResult<void> Spool::free(delivery::Lane lane, Seq before) {
     auto& slot = lanes_[index_of(lane)];
     return slot.lane->free(std::min(before, slot.covered() + 1));
-}
-
-FileResult<void> Spool::move(delivery::Lane lane, Seq from, bool suspect) {
-    auto& slot = lanes_[index_of(lane)];
-    for (;;) {
-        auto made = new_generation(lane);
-        std::deque<Uncovered> uncovered;
-        auto copied = made ? copy_to(**made, slot, from, suspect, uncovered) : FileResult<void>{tl::unexpected{made.error()}};
-        if (copied) {
-            if (auto switched = make_current(**made); !switched) {
-                return tl::unexpected{FileError{FileError::Kind::broken, switched.error().what}};
-            }
-            slot.lane = std::move(*made);
-            slot.uncovered = std::move(uncovered);
-            return remove_other_generations(lane);
-        }
-        if (copied.error().kind != FileError::Kind::no_space) {
-            return copied;
-        }
-        made = tl::unexpected{copied.error()};  // closes its files
-        if (auto removed = remove_other_generations(lane); !removed) {
-            return removed;
-        }
-        auto room = reserve_ ? give_up_one() : FileResult<bool>{false};
-        if (!room || !*room) {
-            return copied;
-        }
-    }
-}
-
-FileResult<void> Spool::copy_to(LaneFiles& target, Slot& from_slot, Seq from, bool suspect, std::deque<Uncovered>& uncovered) {
-    const auto old_id = from_slot.lane->spool_id();
-    auto known = from_slot.uncovered.begin();
-    const LaneFiles::Sink sink{
-        .events =
-            [&](Seq seq, std::vector<Entry>&& entries, std::int64_t spooled_at_us) -> FileResult<void> {
-                auto moved = target.last_durable();
-                for (auto& entry : entries) {
-                    ++moved;
-                    known = std::find_if(known, from_slot.uncovered.end(), [&](const auto& u) { return u.seq >= seq; });
-                    if (known != from_slot.uncovered.end() && known->seq == seq) {
-                        uncovered.push_back({moved, entry.position});
-                    }
-                    if (suspect || seq < from) {
-                        entry.suspect = delivery::SuspectOf{old_id, seq};
-                    }
-                    ++seq;
-                }
-                // Marks may make a frame larger than one commit would.
-                for (std::span<const Entry> rest{entries}; !rest.empty();) {
-                    const auto count = std::min<std::size_t>(rest.size(), max_frame_entries / 2);
-                    if (auto put = target.append(rest.first(count), spooled_at_us).and_then([&] { return target.sync(); }); !put) {
-                        return put;
-                    }
-                    rest = rest.subspan(count);
-                }
-                return {};
-            },
-        .tombstone = [&](Seq, const Tombstone& tombstone) { return target.append_tombstone(tombstone); },
-    };
-    // What no stored checkpoint covers stays in the spool, even if it was settled: else its line would be read again.
-    return from_slot.lane->salvage(std::min(from, from_slot.covered() + 1), sink);
 }
 
 std::uint64_t Spool::bytes() const {

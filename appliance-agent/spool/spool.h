@@ -1,8 +1,9 @@
-// The agent's spool: what was read from the logs is numbered, synced and kept here until the service has stored it. Three
-// lanes, one group commit, one bound on the disk. It decides nothing about sending (domain/delivery/agent_link.h) and does
-// not know what a payload says.
+// The agent's spool: what was read from the logs is numbered, synced and kept here until the service has stored it.
+// Three lanes, one group commit, one bound on the disk. It decides nothing about sending (domain/delivery/agent_link.h)
+// and does not know what a payload says.
 //
-//   add ... add, commit   one frame a lane, all written, all synced; a full spool gives up its lowest lane's oldest segment
+//   add ... add, commit   one frame a lane, all written, all synced; a full spool gives up its lowest lane's oldest
+//   segment
 //                         in the same commit, as a tombstone written to room that is reserved for it
 //   cover                 a stored checkpoint covers these positions: only such entries may be freed or given up
 //   free                  what the service has settled
@@ -17,7 +18,9 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "appliance-agent/spool/filesystem.h"
@@ -32,7 +35,13 @@ struct SpoolSettings {
 };
 
 // Room kept for a tombstone when the disk is full: for as many entries as a segment may hold.
-constexpr std::uint64_t reserve_bytes(const LaneLimits& limits) { return segment_header_bytes + limits.segment_entries * 17; }
+constexpr std::uint64_t reserve_bytes(const LaneLimits& limits) {
+    return segment_header_bytes + limits.segment_entries * 17;
+}
+
+// A lane's folder holds its generations, one folder a spool id, and this file, which names the one in force.
+inline constexpr std::string_view current_name = "CURRENT";
+std::optional<SpoolId> spool_id_from(std::string_view hex);
 
 class Spool {
   public:
@@ -44,8 +53,8 @@ class Spool {
     };
 
     // `busy`: another process has it open. `notes` receives sentences for the operator about what was found.
-    static FileResult<std::unique_ptr<Spool>> open(FileSystem& files, const SpoolSettings& settings, const IsCovered& is_covered,
-                                                   std::vector<std::string>& notes);
+    static FileResult<std::unique_ptr<Spool>> open(FileSystem& files, const SpoolSettings& settings,
+                                                   const IsCovered& is_covered, std::vector<std::string>& notes);
 
     // An entry for the next commit. False if it must wait until then: a commit is bounded.
     // Computes its digest. Payload and position are within their bounds (format.h); the sources bound theirs lower.
@@ -63,14 +72,18 @@ class Spool {
     void cover(const IsCovered& is_covered);
 
     const LaneFiles& lane(delivery::Lane lane) const { return *lanes_[index_of(lane)].lane; }
-    FileResult<Piece> read(delivery::Lane lane, Seq from, const ReadLimits& limits) { return lanes_[index_of(lane)].lane->read(from, limits); }
+    FileResult<Piece> read(delivery::Lane lane, Seq from, const ReadLimits& limits) {
+        return lanes_[index_of(lane)].lane->read(from, limits);
+    }
     void adopt(delivery::Lane lane, Seq seq, const Hash128& h) { lanes_[index_of(lane)].lane->adopt(seq, h); }
     FileResult<void> free(delivery::Lane lane, Seq before);
     // Entries from `from` on to a new spool id; `suspect` marks each with where it stood.
     FileResult<void> move(delivery::Lane lane, Seq from, bool suspect);
 
     std::uint64_t bytes() const;  // on disk, without the reserve
-    std::uint64_t committed_bytes(delivery::Lane lane) const { return lanes_[index_of(lane)].committed_bytes; }  // of payload, by this process
+    std::uint64_t committed_bytes(delivery::Lane lane) const {
+        return lanes_[index_of(lane)].committed_bytes;
+    }  // of payload, by this process
     std::uint64_t given_up_entries() const { return given_up_entries_; }
 
     static constexpr std::size_t max_pending_bytes = 256U << 10U;  // of records, for one lane; one entry may lie above
@@ -93,7 +106,8 @@ class Spool {
     FileResult<void> make_current(const LaneFiles& lane);
     FileResult<void> remove_other_generations(delivery::Lane lane);
     FileResult<void> remove_generation(const std::string& folder);
-    FileResult<void> copy_to(LaneFiles& target, Slot& from_slot, Seq from, bool suspect, std::deque<Uncovered>& uncovered);
+    FileResult<void> copy_to(LaneFiles& target, Slot& from_slot, Seq from, bool suspect,
+                             std::deque<Uncovered>& uncovered);
     FileResult<void> make_reserve();
     FileResult<bool> give_up_one();
     FileResult<bool> write(Slot& slot, std::int64_t now_us);

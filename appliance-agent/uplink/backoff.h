@@ -10,7 +10,8 @@ namespace mimamori::agent::uplink {
 struct BackoffSettings {
     std::chrono::milliseconds first{1'000};     // upper bound of the first wait; doubles with each failure
     std::chrono::milliseconds longest{60'000};  // upper bound of any wait
-    std::chrono::milliseconds refused{300'000}; // upper bound after the gateway refused us: asking again changes nothing soon
+    std::chrono::milliseconds refused{
+        300'000};  // upper bound after the gateway refused us: asking again changes nothing soon
 };
 
 class Backoff {

@@ -52,7 +52,8 @@ std::optional<base::Time> time_of(const ASN1_TIME* time) {
     if (ASN1_TIME_to_tm(time, &fields) != 1) {
         return std::nullopt;
     }
-    return base::from_civil_utc({fields.tm_year + 1900, fields.tm_mon + 1, fields.tm_mday, fields.tm_hour, fields.tm_min, fields.tm_sec, 0});
+    return base::from_civil_utc(
+        {fields.tm_year + 1900, fields.tm_mon + 1, fields.tm_mday, fields.tm_hour, fields.tm_min, fields.tm_sec, 0});
 }
 
 bool is_p256(EVP_PKEY* key) {
@@ -67,8 +68,9 @@ bool is_p256(EVP_PKEY* key) {
 base::Expected<Identity> read_identity(const CertificateFiles& files, base::Time now) {
     const auto refused = [](std::string what) { return base::failure(FailureKind::refused, std::move(what)); };
     Identity out;
-    for (const auto& [path, pem] : {std::pair{&files.ca_file, &out.ca_pem}, std::pair{&files.certificate_file, &out.certificate_pem},
-                                    std::pair{&files.key_file, &out.key_pem}}) {
+    for (const auto& [path, pem] :
+         {std::pair{&files.ca_file, &out.ca_pem}, std::pair{&files.certificate_file, &out.certificate_pem},
+          std::pair{&files.key_file, &out.key_pem}}) {
         auto read = read_file(*path);
         if (!read) {
             return tl::unexpected{read.error()};
@@ -79,7 +81,9 @@ base::Expected<Identity> read_identity(const CertificateFiles& files, base::Time
     const auto ca = certificate_of(out.ca_pem);
     const auto certificate = certificate_of(out.certificate_pem);
     const Bio key_bio{BIO_new_mem_buf(out.key_pem.data(), static_cast<int>(out.key_pem.size())), &BIO_free};
-    const Key key{PEM_read_bio_PrivateKey(key_bio.get(), nullptr, [](char*, int, int, void*) { return 0; }, nullptr), &EVP_PKEY_free};
+    const Key key{PEM_read_bio_PrivateKey(
+                      key_bio.get(), nullptr, [](char*, int, int, void*) { return 0; }, nullptr),
+                  &EVP_PKEY_free};
     ERR_clear_error();
     if (!ca) {
         return refused(files.ca_file + " holds no certificate in PEM");
@@ -92,7 +96,8 @@ base::Expected<Identity> read_identity(const CertificateFiles& files, base::Time
     }
     if (X509_check_private_key(certificate.get(), key.get()) != 1) {
         ERR_clear_error();
-        return refused(fmt::format("the key in {} is not the one of the certificate in {}", files.key_file, files.certificate_file));
+        return refused(fmt::format("the key in {} is not the one of the certificate in {}", files.key_file,
+                                   files.certificate_file));
     }
     if (!is_p256(key.get())) {
         return refused(files.key_file + ": the key must be ECDSA on P-256");
@@ -100,12 +105,15 @@ base::Expected<Identity> read_identity(const CertificateFiles& files, base::Time
     const auto not_before = time_of(X509_get0_notBefore(certificate.get()));
     const auto not_after = time_of(X509_get0_notAfter(certificate.get()));
     if (!not_before || !not_after || now < *not_before || now > *not_after) {
-        return refused(fmt::format("the certificate in {} is valid from {} to {}: is the clock right, or must it be renewed?", files.certificate_file,
-                                   not_before ? base::format_rfc3339(*not_before) : "?", not_after ? base::format_rfc3339(*not_after) : "?"));
+        return refused(
+            fmt::format("the certificate in {} is valid from {} to {}: is the clock right, or must it be renewed?",
+                        files.certificate_file, not_before ? base::format_rfc3339(*not_before) : "?",
+                        not_after ? base::format_rfc3339(*not_after) : "?"));
     }
     out.not_after = *not_after;
     std::array<char, 128> name{};
-    X509_NAME_get_text_by_NID(X509_get_subject_name(certificate.get()), NID_commonName, name.data(), static_cast<int>(name.size()));
+    X509_NAME_get_text_by_NID(X509_get_subject_name(certificate.get()), NID_commonName, name.data(),
+                              static_cast<int>(name.size()));
     out.common_name = name.data();
     return out;
 }

@@ -1,5 +1,5 @@
-// The appliance's certificate and key, read from files and checked before they are used. What the certificate means, the
-// service knows.
+// The appliance's certificate and key, read from files and checked before they are used. What the certificate means,
+// the service knows.
 #pragma once
 
 #include <string>
@@ -21,8 +21,8 @@ struct Identity {
     base::Time not_after;
 };
 
-// Refused, naming the file, if one is missing or unreadable, if the key is not the certificate's or not on P-256, or if the
-// certificate is not valid at `now`, which is real time: TLS stays on it.
+// Refused, naming the file, if one is missing or unreadable, if the key is not the certificate's or not on P-256, or if
+// the certificate is not valid at `now`, which is real time: TLS stays on it.
 base::Expected<Identity> read_identity(const CertificateFiles& files, base::Time now);
 
 }  // namespace mimamori::agent::uplink

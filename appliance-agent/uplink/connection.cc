@@ -26,7 +26,8 @@ constexpr const char* tls13_only_suites =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:ECDHE-RSA-AES256-GCM-SHA384";
 constexpr int max_frame_bytes = 256 << 10;
 
-std::shared_ptr<grpc::Channel> channel_to(const std::string& address, const std::string& server_name, const Identity& identity) {
+std::shared_ptr<grpc::Channel> channel_to(const std::string& address, const std::string& server_name,
+                                          const Identity& identity) {
     ::setenv("GRPC_SSL_CIPHER_SUITES", tls13_only_suites, 1);  // gRPC reads it once, at the first use of TLS
     grpc::SslCredentialsOptions tls;
     tls.pem_root_certs = identity.ca_pem;
@@ -52,7 +53,8 @@ std::shared_ptr<grpc::Channel> channel_to(const std::string& address, const std:
 Ended ended_of(const grpc::Status& status) {
     using grpc::StatusCode;
     const auto code = status.error_code();
-    const bool refused = code == StatusCode::INVALID_ARGUMENT || code == StatusCode::PERMISSION_DENIED || code == StatusCode::UNAUTHENTICATED;
+    const bool refused = code == StatusCode::INVALID_ARGUMENT || code == StatusCode::PERMISSION_DENIED ||
+                         code == StatusCode::UNAUTHENTICATED;
     return {refused, fmt::format("gRPC status {}: {}", static_cast<int>(code), status.error_message())};
 }
 
@@ -184,7 +186,8 @@ class Connection::Reactor final : public grpc::ClientBidiReactor<pb::AgentFrame,
     std::optional<Ended> ended_;
 };
 
-Connection::Connection(const std::string& address, const std::string& server_name, const Identity& identity, std::function<void()> wake)
+Connection::Connection(const std::string& address, const std::string& server_name, const Identity& identity,
+                       std::function<void()> wake)
     : reactor_{std::make_shared<Reactor>(channel_to(address, server_name, identity), std::move(wake))} {
     reactor_->open(reactor_);
 }

@@ -1,5 +1,5 @@
-// One stream to one gateway over gRPC: frames out, frames in, one of each in flight. Whoever owns it works in one thread
-// and is woken when there is news. Not the protocol: that is uplink.h's.
+// One stream to one gateway over gRPC: frames out, frames in, one of each in flight. Whoever owns it works in one
+// thread and is woken when there is news. Not the protocol: that is uplink.h's.
 #pragma once
 
 #include <functional>
@@ -21,9 +21,10 @@ struct Ended {
 
 class Connection {
   public:
-    // Begins to connect at once. `server_name` replaces the address's host when the certificate is checked; empty: it does
-    // not. `wake` is called from other threads whenever there is something new to ask for.
-    Connection(const std::string& address, const std::string& server_name, const Identity& identity, std::function<void()> wake);
+    // Begins to connect at once. `server_name` replaces the address's host when the certificate is checked; empty: it
+    // does not. `wake` is called from other threads whenever there is something new to ask for.
+    Connection(const std::string& address, const std::string& server_name, const Identity& identity,
+               std::function<void()> wake);
     ~Connection();  // ends the stream and waits until gRPC is done with it
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;

@@ -38,7 +38,8 @@ std::string bytes_of(const std::array<std::uint8_t, 16>& value) {
     return {reinterpret_cast<const char*>(value.data()), value.size()};
 }
 
-BuiltBatch batch_of(const delivery::Send& send, const delivery::SpoolId& spool_id, spool::Piece&& piece, std::size_t max_raw_bytes) {
+BuiltBatch batch_of(const delivery::Send& send, const delivery::SpoolId& spool_id, spool::Piece&& piece,
+                    std::size_t max_raw_bytes) {
     BuiltBatch out;
     out.last = piece.last;
     auto& batch = *out.frame.mutable_batch();
@@ -130,7 +131,8 @@ std::optional<delivery::LaneCursor> cursor_of(const pb::Settled& settled) {
     if (!lane || !spool_id || !h || settled.next_seq() == 0) {
         return std::nullopt;
     }
-    const auto status = settled.status() == pb::STREAM_STATUS_CLOSED ? delivery::StreamStatus::closed : delivery::StreamStatus::open;
+    const auto status =
+        settled.status() == pb::STREAM_STATUS_CLOSED ? delivery::StreamStatus::closed : delivery::StreamStatus::open;
     return delivery::LaneCursor{*lane, *spool_id, {settled.next_seq(), *h, status}};
 }
 

@@ -20,9 +20,10 @@ struct BuiltBatch {
     delivery::Seq last = 0;       // the batch ends here; entries of the piece after it are left for the next
     std::uint64_t raw_bytes = 0;  // unpacked
 };
-// `send` is what the link wants sent, `piece` what the spool holds there. Unpacked size is at most `max_raw_bytes`: an entry
-// that is too large for the gateway by itself goes out as a tombstone, or it would stop its lane for good.
-BuiltBatch batch_of(const delivery::Send& send, const delivery::SpoolId& spool_id, spool::Piece&& piece, std::size_t max_raw_bytes);
+// `send` is what the link wants sent, `piece` what the spool holds there. Unpacked size is at most `max_raw_bytes`: an
+// entry that is too large for the gateway by itself goes out as a tombstone, or it would stop its lane for good.
+BuiltBatch batch_of(const delivery::Send& send, const delivery::SpoolId& spool_id, spool::Piece&& piece,
+                    std::size_t max_raw_bytes);
 
 pb::AgentFrame gone_of(const delivery::Send& send, const delivery::SpoolId& spool_id);
 pb::AgentFrame fork_of(delivery::Lane lane, const delivery::SpoolId& spool_id);

@@ -23,7 +23,8 @@ Uplink::Uplink(UplinkSettings settings, UplinkPorts ports, spool::Spool& spool)
     : settings_{std::move(settings)},
       ports_{std::move(ports)},
       spool_{spool},
-      views_{View{spool, delivery::Lane::urgent}, View{spool, delivery::Lane::normal}, View{spool, delivery::Lane::rollup}},
+      views_{View{spool, delivery::Lane::urgent}, View{spool, delivery::Lane::normal},
+             View{spool, delivery::Lane::rollup}},
       link_{{&views_[0], &views_[1], &views_[2]}},
       backoff_{settings_.backoff},
       next_address_{base::random_u64() % settings_.addresses.size()} {}
@@ -89,8 +90,10 @@ void Uplink::connect(Steady now) {
 }
 
 void Uplink::disconnect(Steady now, const Ended& why) {
-    const auto wait = why.refused ? backoff_.after_refusal(base::random_u64()) : backoff_.after_failure(base::random_u64());
-    ports_.report(why.refused ? "uplink_refused" : "uplink_ended", fmt::format("{}: {}; next try in {} ms", state_.address, why.what, wait.count()));
+    const auto wait =
+        why.refused ? backoff_.after_refusal(base::random_u64()) : backoff_.after_failure(base::random_u64());
+    ports_.report(why.refused ? "uplink_refused" : "uplink_ended",
+                  fmt::format("{}: {}; next try in {} ms", state_.address, why.what, wait.count()));
     state_.last_error = why.what;
     state_.connected = false;
     connection_.reset();
@@ -137,8 +140,10 @@ pb::AgentFrame Uplink::heartbeat() const {
 
 spool::FileResult<void> Uplink::receive(const pb::GatewayFrame& frame, Steady now) {
     switch (frame.frame_case()) {
-        case pb::GatewayFrame::kHelloAck: return on_hello_ack(frame.hello_ack(), now);
-        case pb::GatewayFrame::kSettled: return on_word(frame.settled(), false, now);
+        case pb::GatewayFrame::kHelloAck:
+            return on_hello_ack(frame.hello_ack(), now);
+        case pb::GatewayFrame::kSettled:
+            return on_word(frame.settled(), false, now);
         case pb::GatewayFrame::kReceived:
             if (const auto lane = lane_of(frame.received().lane())) {
                 link_.on_received(*lane, frame.received().run(), frame.received().last());
@@ -157,7 +162,8 @@ spool::FileResult<void> Uplink::receive(const pb::GatewayFrame& frame, Steady no
         case pb::GatewayFrame::kHeartbeatAck:
             measure_clock(frame.heartbeat_ack().gateway_clock_us(), frame.heartbeat_ack().agent_clock_us());
             return {};
-        case pb::GatewayFrame::FRAME_NOT_SET: return {};
+        case pb::GatewayFrame::FRAME_NOT_SET:
+            return {};
     }
     return {};
 }
@@ -215,7 +221,8 @@ spool::FileResult<void> Uplink::on_word(const pb::Settled& settled, bool is_hell
     const auto next = word->cursor.next_seq;
     if (word->spool_id == lane.spool_id()) {
         if (next > lane.first() && next <= lane.last_durable() && !lane.can_tell(next)) {
-            ports_.report("spool_damaged", fmt::format("{}: entry {} lies in a damaged range; the gateway's H is taken", delivery::name_of(word->lane), next));
+            ports_.report("spool_damaged", fmt::format("{}: entry {} lies in a damaged range; the gateway's H is taken",
+                                                       delivery::name_of(word->lane), next));
             spool_.adopt(word->lane, next, word->cursor.h);
         }
         auto& known = settled_[delivery::index_of(word->lane)];
@@ -233,13 +240,15 @@ spool::FileResult<void> Uplink::on_word(const pb::Settled& settled, bool is_hell
 spool::FileResult<void> Uplink::act(const delivery::LaneAction& action, Steady now) {
     using What = delivery::LaneAction::What;
     switch (action.what) {
-        case What::nothing: return {};
+        case What::nothing:
+            return {};
         case What::free: {
             auto freed = spool_.free(action.lane, action.free_before);
             return freed;
         }
         case What::ask_fork:
-            ports_.report("spool_forked", fmt::format("{}: the gateway knows another history of this spool", delivery::name_of(action.lane)));
+            ports_.report("spool_forked", fmt::format("{}: the gateway knows another history of this spool",
+                                                      delivery::name_of(action.lane)));
             outgoing_.push_back(fork_of(action.lane, spool_.lane(action.lane).spool_id()));
             return {};
         case What::move_spool: {
@@ -249,7 +258,8 @@ spool::FileResult<void> Uplink::act(const delivery::LaneAction& action, Steady n
             }
             settled_[delivery::index_of(action.lane)] = 0;
             state_.forks += moved ? 1U : 0U;
-            disconnect(now, {false, moved ? fmt::format("{}: entries from {} on have a new spool id", delivery::name_of(action.lane), action.move_from)
+            disconnect(now, {false, moved ? fmt::format("{}: entries from {} on have a new spool id",
+                                                        delivery::name_of(action.lane), action.move_from)
                                           : "no room to move a forked spool: " + moved.error().what});
             return {};
         }
@@ -263,8 +273,10 @@ bool Uplink::is_due(const delivery::Send& next, Steady now) {
     if (!waiting.since) {
         waiting.since = now;
     }
-    return next.lane == delivery::Lane::urgent || hurrying_ || lane.last_durable() - next.from + 1 >= settings_.batch_entries ||
-           spool_.committed_bytes(next.lane) - waiting.bytes_before >= settings_.batch_bytes || now >= *waiting.since + settings_.batch_delay;
+    return next.lane == delivery::Lane::urgent || hurrying_ ||
+           lane.last_durable() - next.from + 1 >= settings_.batch_entries ||
+           spool_.committed_bytes(next.lane) - waiting.bytes_before >= settings_.batch_bytes ||
+           now >= *waiting.since + settings_.batch_delay;
 }
 
 spool::FileResult<void> Uplink::send(Steady now) {
@@ -311,7 +323,8 @@ spool::FileResult<bool> Uplink::send_lane(delivery::Lane lane, Steady now) {
     }
     const auto spool_id = spool_.lane(lane).spool_id();
     if (next->what == delivery::Send::What::gone) {
-        ports_.report("spool_gone", fmt::format("{}: entries {} to {} are no longer held", delivery::name_of(lane), next->from, next->gone_last));
+        ports_.report("spool_gone", fmt::format("{}: entries {} to {} are no longer held", delivery::name_of(lane),
+                                                next->from, next->gone_last));
         link_.sent(lane, next->gone_last, 0);
         connection_->write(gone_of(*next, spool_id));
         return true;
@@ -331,7 +344,8 @@ spool::FileResult<bool> Uplink::send_lane(delivery::Lane lane, Steady now) {
         return tl::unexpected{piece.error()};
     }
     if (piece->kind == spool::Piece::Kind::damaged) {
-        ports_.report("spool_damaged", fmt::format("{}: entries {} to {} cannot be read", delivery::name_of(lane), piece->first, piece->last));
+        ports_.report("spool_damaged", fmt::format("{}: entries {} to {} cannot be read", delivery::name_of(lane),
+                                                   piece->first, piece->last));
     }
     auto batch = batch_of(*next, spool_id, std::move(*piece), room);
     link_.sent(lane, batch.last, batch.raw_bytes);

@@ -4,7 +4,8 @@
 //   step:  not connected and the wait is over -> connect, Hello
 //          frames from the gateway            -> AgentLink; do what it answers; remember clock and LAN ranges
 //          the stream ended                   -> wait with full jitter, take the next address
-//          room to write                      -> fork requests and heartbeats, then lanes by urgency: urgent at once, the
+//          room to write                      -> fork requests and heartbeats, then lanes by urgency: urgent at once,
+//          the
 //                                                others when a batch is full or its first entry has waited long enough
 #pragma once
 
@@ -43,13 +44,13 @@ struct UplinkSettings {
 
 // What the uplink asks of the agent and tells it.
 struct UplinkPorts {
-    std::function<base::Time()> now;                      // the agent's clock
-    std::function<void()> wake;                           // any thread: step again
+    std::function<base::Time()> now;  // the agent's clock
+    std::function<void()> wake;       // any thread: step again
     // Whether what is spooled may go out under this name of the certificate; the failure says why not.
     std::function<base::Expected<void>(const std::string& common_name)> may_send_as;
-    std::function<std::string()> firmware_version;        // asked at each connection
-    std::function<std::uint64_t()> rejected_lines;        // for heartbeats
-    std::function<void(std::vector<std::string>)> on_lan; // ranges of the site, as the gateway named them
+    std::function<std::string()> firmware_version;         // asked at each connection
+    std::function<std::uint64_t()> rejected_lines;         // for heartbeats
+    std::function<void(std::vector<std::string>)> on_lan;  // ranges of the site, as the gateway named them
     std::function<void(const char* event, const std::string& detail)> report;
 };
 
@@ -91,7 +92,7 @@ class Uplink {
         const spool::Spool& spool_;
         delivery::Lane lane_;
     };
-    struct Waiting {  // a lane's entries that were not sent
+    struct Waiting {                     // a lane's entries that were not sent
         std::optional<Steady> since;     // when the first of them was seen
         std::uint64_t bytes_before = 0;  // committed to the lane before them
     };
@@ -126,7 +127,8 @@ class Uplink {
     Steady next_heartbeat_{};
     std::deque<pb::AgentFrame> outgoing_;  // one fork request a lane and a heartbeat at most
     std::array<Waiting, delivery::lane_count> waiting_;
-    std::array<delivery::Seq, delivery::lane_count> settled_{};  // told by the gateway for the present spool id; next_seq
+    std::array<delivery::Seq, delivery::lane_count>
+        settled_{};  // told by the gateway for the present spool id; next_seq
     bool hurrying_ = false;
     UplinkState state_;
 };

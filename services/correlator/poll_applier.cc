@@ -63,6 +63,7 @@ Applied PollApplier::apply_poll(std::span<const LogRecord> records, const delive
         connection_.rollback();
         if (!unstorable) {
             done = tl::unexpected{unstorable.error()};
+            out.stuck = unstorable.error().kind == FailureKind::refused;
         } else if (unstorable->empty()) {
             out.stuck = true;
         } else {

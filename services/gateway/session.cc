@@ -251,8 +251,9 @@ void Shard::read_cursors(Session& session) {
 void Shard::close_stream(Session& session, delivery::Lane lane) {
     const auto stream_id = session.stream_ids[index_of(lane)];
     context_.events.emit(stream_forked, {{"rental", session.origin.rental.value}, {"stream", stream_id.value}});
-    const auto back = [this, id = session.stream->id(), lane](base::Expected<delivery::Cursor> cursor) {
-        post([this, id, lane, cursor = std::move(cursor)] {
+    const auto back = [this, id = session.stream->id(), lane,
+                       spool_id = session.machine.spool_id(lane)](base::Expected<delivery::Cursor> cursor) {
+        post([this, id, lane, spool_id, cursor = std::move(cursor)] {
             auto* found = find(id);
             if (found == nullptr) {
                 return;
@@ -263,9 +264,7 @@ void Shard::close_stream(Session& session, delivery::Lane lane) {
                 found->stream->finish(CloseCode::unavailable, "the stream could not be closed now");
                 return;
             }
-            delivery::GatewaySession::LaneCursors cursors;
-            cursors[index_of(lane)] = *cursor;
-            perform(*found, found->machine.on_cursors_read(cursors, partition(found->partition).view.snapshot()));
+            perform(*found, found->machine.on_stream_closed(lane, spool_id, *cursor));
             settle_accounts(*found);
         });
     };

@@ -172,22 +172,17 @@ void Shard::on_timer(std::int64_t now_ms) {
 
 void Shard::do_delivered(std::int32_t number, std::uint64_t order, std::int64_t offset, bool failed) {
     auto& mine = partition(number);
-    if (!failed) {
-        mine.view.on_landed(order, offset);
+    const bool passed_more = !failed && mine.view.on_landed(order, offset);
+    const auto under_way = mine.under_way.extract(order);  // empty: a tick
+    if (auto* session = under_way.empty() ? nullptr : find(under_way.mapped().stream_id)) {
+        const auto tag = under_way.mapped().tag;
+        perform(*session, failed ? session->machine.on_delivery_failed(tag, mine.view.snapshot())
+                                 : session->machine.on_delivered(tag, offset, mine.view.snapshot()));
+        settle_accounts(*session);
     }
-    const auto under_way = mine.under_way.extract(order);
-    if (under_way.empty()) {  // a tick
+    if (passed_more) {
         look_at_partition(mine);
-        return;
     }
-    auto* session = find(under_way.mapped().stream_id);
-    if (session == nullptr) {
-        return;
-    }
-    const auto tag = under_way.mapped().tag;
-    perform(*session, failed ? session->machine.on_delivery_failed(tag, mine.view.snapshot())
-                             : session->machine.on_delivered(tag, offset, mine.view.snapshot()));
-    settle_accounts(*session);
 }
 
 void Shard::do_progress(const ProgressRecord& record) {

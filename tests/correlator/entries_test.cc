@@ -71,6 +71,7 @@ TEST_CASE("what is refused for the service's own fault blames no entry: nothing 
     f.database.query("revoke insert on mail_items from mimamori_correlator");
     const auto applied = f.apply({agent.everything()});
     CHECK(applied.end == CommitEnd::failed);
+    CHECK(applied.stuck);
     CHECK(f.count("detections") == 0);
     CHECK(f.count("quarantine") == 0);
     f.database.query("grant insert on mail_items to mimamori_correlator");

@@ -6,6 +6,20 @@ namespace mimamori::domain::delivery {
 
 using What = LaneAction::What;
 
+namespace {
+
+// The oldest entry that can still be sent, alone or with the damaged range it belongs to.
+Seq held_from(const SpoolView& spool) {
+    const Seq first = spool.first();
+    return first > spool.last_durable() ? first : spool.range_start(first);
+}
+
+bool knows_h(const SpoolView& spool, Seq seq) {
+    return seq >= spool.first() && (seq > spool.last_durable() || spool.range_start(seq) == seq);
+}
+
+}  // namespace
+
 AgentLink::AgentLink(Spools spools) : spools_{spools} {}
 
 void AgentLink::connected() {
@@ -19,7 +33,8 @@ void AgentLink::disconnected() {
 }
 
 bool AgentLink::ready() const {
-    return connected_ && std::none_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane.state == State::waiting; });
+    return connected_ &&
+           std::none_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane.state == State::waiting; });
 }
 
 LaneAction AgentLink::on_hello_ack(const LaneCursor& word) {
@@ -38,8 +53,8 @@ LaneAction AgentLink::on_cursor(const LaneCursor& word, bool is_hello_ack) {
     }
     const Seq next = word.cursor.next_seq;
     const bool beyond_ours = next > spool.last_durable() + 1;
-    // Where we have freed already our H is gone; it agreed when we freed.
-    const bool comparable = !beyond_ours && next >= spool.first();
+    // Where we have freed already our H is gone (it agreed when we freed), and inside a damaged range nobody has one.
+    const bool comparable = !beyond_ours && knows_h(spool, next);
     const bool agrees = comparable && spool.h_before(next) == word.cursor.h;
 
     LaneAction action{.lane = word.lane};
@@ -67,6 +82,10 @@ LaneAction AgentLink::on_cursor(const LaneCursor& word, bool is_hello_ack) {
         lane.next = next;
     }
     forget_in_flight(lane, next);
+    if (!comparable) {
+        return {};
+    }
+    lane.next = std::max(lane.next, next);  // batches of an earlier connection may settle what this one has not sent
     if (next > spool.first()) {
         action.what = What::free;
         action.free_before = next;
@@ -99,14 +118,20 @@ std::optional<Send> AgentLink::next(Lane which) const {
     if (lane.state != State::streaming) {
         return std::nullopt;
     }
-    if (lane.next < spool.first()) {  // freed, or lost with an older database
-        const Seq last = spool.first() - 1;
-        return Send{Send::What::gone, which, lane.run, lane.next, last, spool.h_before(last + 1)};
-    }
-    if (lane.next > spool.last_durable() || lane.unsettled_bytes >= limits_.max_unsettled_bytes_per_lane) {
+    // The gateway stops reading at its cap, all lanes at once: stay below it, so that the urgent lane is never held up.
+    const bool no_room = lane.unsettled_bytes > 0 &&
+                         lane.unsettled_bytes + limits_.max_batch_bytes >= limits_.max_unsettled_bytes_per_lane;
+    if (no_room || lane.in_flight.size() >= limits_.max_unsettled_batches_per_lane) {
         return std::nullopt;
     }
-    return Send{Send::What::batch, which, lane.run, lane.next, 0, spool.h_before(lane.next)};
+    if (const Seq held = held_from(spool); lane.next < held) {  // settled once, by a database that was restored since
+        return Send{Send::What::gone, which, lane.run, lane.next, held - 1, spool.h_before(held)};
+    }
+    if (lane.next > spool.last_durable()) {
+        return std::nullopt;
+    }
+    const Seq from = spool.range_start(lane.next);
+    return Send{Send::What::batch, which, lane.run, from, 0, spool.h_before(from)};
 }
 
 std::optional<Send> AgentLink::next() const {

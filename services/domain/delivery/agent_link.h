@@ -1,10 +1,11 @@
-// The agent's decisions: what to send, what to free, when a spool has forked. One link per spool, one connection at a time.
-// Pure: the spool is asked through SpoolView, and every input returns what to do. Reading entries, cutting batches by bytes,
-// and moving a spool are the agent's business.
+// The agent's decisions: what to send, what to free, when a spool has forked. One link per spool, one connection at a
+// time. Pure: the spool is asked through SpoolView, and every input returns what to do. Reading entries, cutting
+// batches by bytes, and moving a spool are the agent's business.
 //
 //   connected      -> send Hello with every lane's spool id, first and last
 //   HelloAck       -> per lane: free up to the cursor if our own H there agrees, and send on from the cursor;
-//                     a cursor beyond our last, or another H, is a fork: send and free nothing, ask for the stream's closing
+//                     a cursor beyond our last, or another H, is a fork: send and free nothing, ask for the stream's
+//                     closing
 //   settled        -> free if our own H agrees, else fork
 //   closed         -> move the lane's entries to a new spool id, then connect again
 //   rewind         -> send again from there, under the new run number
@@ -28,7 +29,11 @@ class SpoolView {
     virtual Seq first() const = 0;         // oldest entry held; last_durable() + 1 when empty
     virtual Seq last_durable() const = 0;  // last entry that survives a crash; 0 if none was ever assigned
     // H before `seq`, for first() <= seq <= last_durable() + 1. Kept even when the spool is empty.
+    // Not asked inside a damaged range: nobody knows H there.
     virtual Hash128 h_before(Seq seq) const = 0;
+    // Where the range that `seq` can only be sent as part of begins: `seq` itself, except inside a damaged range (a
+    // tombstone without digests), which travels whole. May lie before first().
+    virtual Seq range_start(Seq seq) const { return seq; }
 };
 
 // The gateway's word about one lane: from HelloAck or a settled message.
@@ -42,21 +47,22 @@ struct AgentLimits {  // from HelloAck; until then nothing is sent
     std::uint32_t max_batch_entries = 1000;
     std::uint32_t max_batch_bytes = 1U << 20U;
     std::uint64_t max_unsettled_bytes_per_lane = 8U << 20U;
+    std::uint32_t max_unsettled_batches_per_lane = unsettled_batches_per_lane;  // not on the wire
 };
 
 // What the agent does about a lane after a word of the gateway.
 struct LaneAction {
     enum class What {
         nothing,
-        free,       // everything before free_before is stored: it may be unlinked
-        ask_fork,   // send ForkRequest for this lane
-        move_spool, // move the entries from move_from on to a new spool id, atomically; then connect again
+        free,        // everything before free_before is stored: it may be unlinked
+        ask_fork,    // send ForkRequest for this lane
+        move_spool,  // move the entries from move_from on to a new spool id, atomically; then connect again
     };
     What what = What::nothing;
     Lane lane = Lane::normal;
     Seq free_before = 0;
-    Seq move_from = 0;         // first entry to move
-    bool move_suspect = false; // mark each with its old spool id and sequence
+    Seq move_from = 0;          // first entry to move
+    bool move_suspect = false;  // mark each with its old spool id and sequence
 };
 
 // The next thing to send.
@@ -65,7 +71,7 @@ struct Send {
     What what = What::batch;
     Lane lane = Lane::normal;
     std::uint32_t run = 0;
-    Seq from = 0;
+    Seq from = 0;       // of a damaged range its first, though some of it may have been sent or settled as entries
     Seq gone_last = 0;  // with gone: from..gone_last
     Hash128 h{};        // with batch: H before `from`; with gone: H after gone_last
 };
@@ -77,7 +83,7 @@ class AgentLink {
     // The views must outlive the link and show the spool as it is now.
     explicit AgentLink(Spools spools);
 
-    void connected();     // a new session: nothing is known until HelloAck
+    void connected();  // a new session: nothing is known until HelloAck
     void disconnected();
 
     // One call per lane of HelloAck, after set_limits.
@@ -91,7 +97,8 @@ class AgentLink {
     std::optional<Send> next() const;
     // A lane's own turn, for an agent that waits longer to fill a batch of one lane than of another.
     std::optional<Send> next(Lane lane) const;
-    // The batch from next() went out as from..last with this many unpacked payload bytes.
+    // The message from next() went out as from..last (gone: gone_last). `bytes`: of the frame or of what it unpacks to,
+    // whichever is more.
     void sent(Lane lane, Seq last, std::uint64_t bytes);
 
     bool ready() const;  // HelloAck came for every lane
@@ -101,10 +108,10 @@ class AgentLink {
 
   private:
     enum class State {
-        waiting,    // for HelloAck
+        waiting,  // for HelloAck
         streaming,
-        forked,     // ForkRequest is out: nothing is sent or freed
-        moving,     // the stream is closed: the spool must be moved before anything else
+        forked,  // ForkRequest is out: nothing is sent or freed
+        moving,  // the stream is closed: the spool must be moved before anything else
     };
     struct InFlight {
         Seq last;

@@ -61,22 +61,39 @@ bool is_repeated(const Hash128& digest, const std::optional<Hash128>& stored_dig
 
 void Counters::add(Outcome outcome, std::uint64_t count) {
     switch (outcome) {
-        case Outcome::detection: detections += count; break;
-        case Outcome::block: blocks += count; break;
-        case Outcome::skipped: skipped += count; break;
-        case Outcome::rejected: rejected += count; break;
-        case Outcome::quarantined: quarantined += count; break;
-        case Outcome::tombstoned: tombstoned += count; break;
-        case Outcome::gone: gone += count; break;
+        case Outcome::detection:
+            detections += count;
+            break;
+        case Outcome::block:
+            blocks += count;
+            break;
+        case Outcome::skipped:
+            skipped += count;
+            break;
+        case Outcome::rejected:
+            rejected += count;
+            break;
+        case Outcome::quarantined:
+            quarantined += count;
+            break;
+        case Outcome::tombstoned:
+            tombstoned += count;
+            break;
+        case Outcome::gone:
+            gone += count;
+            break;
     }
 }
 
 AfterCommit after_commit(CommitEnd end) {
     switch (end) {
-        case CommitEnd::committed: return AfterCommit::publish_progress;
-        case CommitEnd::fenced: return AfterCommit::give_up_the_partition;
+        case CommitEnd::committed:
+            return AfterCommit::publish_progress;
+        case CommitEnd::fenced:
+            return AfterCommit::give_up_the_partition;
         case CommitEnd::failed:
-        case CommitEnd::unknown: break;
+        case CommitEnd::unknown:
+            break;
     }
     return AfterCommit::reload;
 }

@@ -1,5 +1,5 @@
-// The correlator's decisions about one record of the log: what of it is new, whether it continues what is stored, where the
-// cursor goes. Pure; reading cursors and writing rows in one transaction is the role's business.
+// The correlator's decisions about one record of the log: what of it is new, whether it continues what is stored, where
+// the cursor goes. Pure; reading cursors and writing rows in one transaction is the role's business.
 #pragma once
 
 #include <cstdint>
@@ -28,12 +28,12 @@ struct RecordBody {
 
 struct Application {
     enum class Decision {
-        skip_closed,  // the stream is closed: nothing more is applied to it
-        skip_old,     // everything in it is accounted for already
-        gap,          // what lies between is not here (yet): do not advance; the gateway will ask for a rewind
-        malformed,    // not even a range: quarantine the record, do not advance
-        close_stream, // it does not continue what is stored: two histories under one name
-        apply,        // apply from..last, then the cursor is `after`
+        skip_closed,   // the stream is closed: nothing more is applied to it
+        skip_old,      // everything in it is accounted for already
+        gap,           // what lies between is not here (yet): do not advance; the gateway will ask for a rewind
+        malformed,     // not even a range: quarantine the record, do not advance
+        close_stream,  // it does not continue what is stored: two histories under one name
+        apply,         // apply from..last, then the cursor is `after`
     };
     enum class Note {
         none,

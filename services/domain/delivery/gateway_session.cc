@@ -1,10 +1,24 @@
 #include "domain/delivery/gateway_session.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace mimamori::domain::delivery {
 
 using namespace action;
+
+namespace {
+
+// A cursor only ever advances; closing is the last thing that happens to a stream.
+bool is_newer(const Cursor& cursor, const Cursor& known) {
+    return known.status == StreamStatus::open &&
+           (cursor.next_seq > known.next_seq || cursor.status == StreamStatus::closed);
+}
+
+constexpr std::uint32_t frame_overhead =
+    65'536;  // a frame's own fields, and what zstd adds to bytes it cannot compress
+
+}  // namespace
 
 Actions GatewaySession::on_hello(const std::vector<HelloLane>& lanes) {
     if (state_ != State::waiting_for_hello) {
@@ -30,35 +44,39 @@ Actions GatewaySession::on_hello(const std::vector<HelloLane>& lanes) {
 }
 
 Actions GatewaySession::on_cursors_read(const LaneCursors& cursors, const PartitionSnapshot& partition) {
-    reading_ = false;
+    const bool was_reading = std::exchange(reading_, false);
     Actions out;
     if (state_ == State::waiting_for_cursors) {
         for (std::size_t i = 0; i < lane_count; ++i) {
-            if (lanes_[i].named && cursors[i]) {
-                lanes_[i].cursor = cursors[i];
-                lanes_[i].expected = cursors[i]->next_seq;
+            auto& lane = lanes_[i];
+            if (!lane.named || !cursors[i]) {
+                lane.cursor.reset();
+                continue;
             }
+            if (!lane.cursor || is_newer(*cursors[i], *lane.cursor)) {
+                lane.cursor = cursors[i];
+            }
+            lane.expected = lane.cursor->next_seq;
         }
         state_ = State::open;
         return {SendHelloAck{}};
     }
     for (std::size_t i = 0; i < lane_count; ++i) {
         auto& lane = lanes_[i];
-        if (!lane.named || !cursors[i]) {
+        if (!lane.named || !lane.cursor || !cursors[i]) {
             continue;
         }
         move_cursor(lane, static_cast<Lane>(i), *cursors[i], out);
-        const bool open = lane.cursor->status == StreamStatus::open;
-        if (open && has_passed(lane, partition) && may_rewind(lane, partition)) {
+        if (was_reading && lane.open() && lane.has_passed(reading_order_) && may_rewind(lane, partition)) {
             lane.rewound_at = partition.committed;
             lane.rewinding = true;
-            lane.unsettled.clear();
-            lane.unsettled_bytes = 0;
+            lane.forget_unsettled();
             lane.expected = lane.cursor->next_seq;
             ++lane.run;
             out.push_back(SendRewind{static_cast<Lane>(i), lane.spool_id, lane.expected, lane.run});
         }
     }
+    look_for_passed(partition, out);  // more may have been passed while the cursors were read
     return out;
 }
 
@@ -82,16 +100,23 @@ std::optional<std::string_view> GatewaySession::envelope_error(const LaneState& 
     if (envelope.kind == Envelope::Kind::entries && (envelope.count != size || size > limits_.max_batch_entries)) {
         return "a count that is not the range's or above the limit";
     }
-    if (envelope.raw_bytes > limits_.max_batch_bytes || envelope.wire_bytes > limits_.max_batch_bytes + 65'536) {
+    if (envelope.raw_bytes > limits_.max_batch_bytes ||
+        envelope.wire_bytes > limits_.max_batch_bytes + frame_overhead) {
         return "a batch above the size limit";
     }
-    if (envelope.run == lane.run && envelope.first != lane.expected) {
-        return "a batch that does not follow the one before";
+    if (envelope.run == lane.run && lane.open()) {
+        // Batches of an earlier connection may have settled what this one has not sent; a damaged range travels whole.
+        const bool ahead = envelope.first > std::max(lane.expected, lane.cursor->next_seq);
+        const bool behind = envelope.first < lane.expected;
+        const bool whole_range = envelope.kind == Envelope::Kind::tombstone && envelope.last >= lane.expected;
+        if (ahead || (behind && !whole_range)) {
+            return "a batch that does not follow the one before";
+        }
     }
     return std::nullopt;
 }
 
-Actions GatewaySession::on_batch(const Envelope& envelope, std::uint64_t order, const PartitionSnapshot& partition) {
+Actions GatewaySession::on_batch(const Envelope& envelope, std::uint64_t order, const PartitionSnapshot&) {
     auto& lane = lanes_[index_of(envelope.lane)];
     if (const auto error = envelope_error(lane, envelope)) {
         return {Refuse{*error}};
@@ -101,8 +126,11 @@ Actions GatewaySession::on_batch(const Envelope& envelope, std::uint64_t order, 
     }
     lane.rewinding = false;  // the agent answered with the new run
     lane.expected = envelope.last + 1;
+    if (envelope.last < lane.cursor->next_seq) {
+        return {Drop{}};  // settled since by batches of an earlier connection
+    }
     const RecordTag tag = ++tags_;
-    lane.unsettled.push_back({tag, envelope.first, envelope.last, envelope.wire_bytes, order, partition.committed.log_no});
+    lane.unsettled.push_back({tag, envelope.last, envelope.wire_bytes, order});
     lane.unsettled_bytes += envelope.wire_bytes;
     return {Produce{tag}};
 }
@@ -121,17 +149,15 @@ GatewaySession::Forwarded* GatewaySession::find(RecordTag tag, LaneState*& lane,
     return nullptr;
 }
 
-Actions GatewaySession::on_delivered(RecordTag tag, std::int64_t offset, const PartitionSnapshot& partition) {
+Actions GatewaySession::on_delivered(RecordTag tag, std::int64_t, const PartitionSnapshot& partition) {
     LaneState* lane = nullptr;
     Lane which = Lane::normal;
     auto* record = find(tag, lane, which);
     if (record == nullptr) {
-        return {};  // of a run that was forgotten
+        return {};  // settled already, or of a run that was forgotten
     }
     Actions out{SendReceived{which, lane->run, record->last}};
     record->stage = Forwarded::Stage::landed;
-    record->offset = offset;
-    drop_settled(*lane);
     look_for_passed(partition, out);
     return out;
 }
@@ -143,8 +169,8 @@ Actions GatewaySession::on_delivery_failed(RecordTag tag, const PartitionSnapsho
     if (record == nullptr) {
         return {};
     }
+    lane->failed += record->stage == Forwarded::Stage::failed ? 0U : 1U;
     record->stage = Forwarded::Stage::failed;
-    drop_settled(*lane);
     Actions out;
     look_for_passed(partition, out);
     return out;
@@ -153,7 +179,14 @@ Actions GatewaySession::on_delivery_failed(RecordTag tag, const PartitionSnapsho
 Actions GatewaySession::on_progress(Lane which, const SpoolId& spool_id, const Cursor& cursor) {
     auto& lane = lanes_[index_of(which)];
     Actions out;
-    if (state_ == State::open && lane.named && lane.cursor && lane.spool_id == spool_id) {
+    if (!lane.named || lane.spool_id != spool_id) {
+        return out;
+    }
+    if (state_ == State::waiting_for_cursors) {  // may be newer than the read that is under way
+        if (!lane.cursor || is_newer(cursor, *lane.cursor)) {
+            lane.cursor = cursor;
+        }
+    } else if (lane.cursor) {
         move_cursor(lane, which, cursor, out);
     }
     return out;
@@ -173,10 +206,18 @@ Actions GatewaySession::on_fork_request(Lane which, const SpoolId& spool_id) {
     return {CloseStream{which, spool_id}};
 }
 
+Actions GatewaySession::on_stream_closed(Lane which, const SpoolId& spool_id, const Cursor& cursor) {
+    auto& lane = lanes_[index_of(which)];
+    if (state_ != State::open || !lane.named || !lane.cursor || lane.spool_id != spool_id) {
+        return {};
+    }
+    lane.cursor = cursor;
+    drop_settled(lane);
+    return {SendSettled{which, spool_id, cursor}};
+}
+
 void GatewaySession::move_cursor(LaneState& lane, Lane which, const Cursor& cursor, Actions& out) {
-    // A cursor only ever advances; closing is the last thing that happens to a stream.
-    const bool news = cursor.next_seq > lane.cursor->next_seq || cursor.status > lane.cursor->status;
-    if (!news || lane.cursor->status == StreamStatus::closed) {
+    if (!is_newer(cursor, *lane.cursor)) {
         return;
     }
     lane.cursor = cursor;
@@ -185,33 +226,27 @@ void GatewaySession::move_cursor(LaneState& lane, Lane which, const Cursor& curs
 }
 
 void GatewaySession::drop_settled(LaneState& lane) {
-    // A record stays until its delivery report came, so that a report is never mistaken for another's.
-    std::erase_if(lane.unsettled, [&](const Forwarded& record) {
-        const bool settled = record.last < lane.cursor->next_seq || lane.cursor->status == StreamStatus::closed;
-        const bool gone = settled && record.stage != Forwarded::Stage::sent;
-        lane.unsettled_bytes -= gone ? record.bytes : 0;
-        return gone;
-    });
+    if (lane.cursor->status == StreamStatus::closed) {
+        lane.forget_unsettled();
+    }
+    while (!lane.unsettled.empty() && lane.unsettled.front().last < lane.cursor->next_seq) {
+        lane.unsettled_bytes -= lane.unsettled.front().bytes;
+        lane.failed -= lane.unsettled.front().stage == Forwarded::Stage::failed ? 1U : 0U;
+        lane.unsettled.pop_front();
+    }
 }
 
-bool GatewaySession::has_passed(const LaneState& lane, const PartitionSnapshot& partition) {
-    // From the newest back: a record of ours that landed at a lower offset than an earlier one tells that the log began anew.
-    std::int64_t least_later = INT64_MAX;
-    for (auto record = lane.unsettled.rbegin(); record != lane.unsettled.rend(); ++record) {
-        const bool settled = record->last < lane.cursor->next_seq || lane.cursor->status == StreamStatus::closed;
-        if (record->stage == Forwarded::Stage::landed) {
-            const bool above_later_tick = partition.landed_order > record->order && partition.landed_offset < partition.committed.next_offset;
-            const bool passed = record->offset < partition.committed.next_offset || least_later < partition.committed.next_offset ||
-                                above_later_tick || record->log_no != partition.committed.log_no;
-            if (passed && !settled) {
-                return true;
-            }
-            least_later = std::min(least_later, record->offset);
-        } else if (record->stage == Forwarded::Stage::failed && !settled) {
-            return true;
-        }
-    }
-    return false;
+void GatewaySession::LaneState::forget_unsettled() {
+    unsettled.clear();
+    unsettled_bytes = 0;
+    failed = 0;
+}
+
+bool GatewaySession::LaneState::has_passed(std::uint64_t passed_order) const {
+    // Records of a lane are produced in order, so if any was passed, the first was.
+    const bool first_passed = !unsettled.empty() && unsettled.front().stage == Forwarded::Stage::landed &&
+                              unsettled.front().order <= passed_order;
+    return failed > 0 || first_passed;
 }
 
 bool GatewaySession::may_rewind(const LaneState& lane, const PartitionSnapshot& partition) {
@@ -223,19 +258,20 @@ void GatewaySession::look_for_passed(const PartitionSnapshot& partition, Actions
         return;
     }
     const bool need = std::any_of(lanes_.begin(), lanes_.end(), [&](const LaneState& lane) {
-        return lane.named && lane.cursor && lane.cursor->status == StreamStatus::open && may_rewind(lane, partition) &&
-               has_passed(lane, partition);
+        return lane.open() && may_rewind(lane, partition) && lane.has_passed(partition.passed_order);
     });
     if (need) {
         reading_ = true;
+        reading_order_ = partition.passed_order;
         out.push_back(ReadCursors{});
     }
 }
 
 bool GatewaySession::wants_more() const {
     return std::none_of(lanes_.begin(), lanes_.end(), [&](const LaneState& lane) {
+        // An agent that keeps to the limits does not come here: pushing back on one lane holds up the urgent one.
         return lane.unsettled_bytes >= limits_.max_unsettled_bytes_per_lane ||
-               lane.unsettled.size() >= limits_.max_unsettled_batches_per_lane;
+               lane.unsettled.size() > limits_.max_unsettled_batches_per_lane;
     });
 }
 

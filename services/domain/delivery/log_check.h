@@ -1,6 +1,6 @@
-// Is the log still the one that was read? Asked at start, after a broker error, and when the stored offset is out of range
-// (the log was wiped, its tail was lost, retention passed). librdkafka 2.0.2 does not tell topic ids; a random id on each
-// record does.
+// Is the log still the one that was read? Asked at start, after a broker error, and when the stored offset is out of
+// range (the log was wiped, its tail was lost, retention passed). librdkafka 2.0.2 does not tell topic ids; a random id
+// on each record does.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@ struct StoredPosition {  // as committed
     std::optional<RecordId> last_record;  // id of the record before next_offset; empty if none was read in this log
 };
 
-struct LogEnds {  // as the broker says
+struct LogEnds {             // as the broker says
     std::int64_t begin = 0;  // first offset held
     std::int64_t end = 0;    // one above the last
 };

@@ -1,5 +1,5 @@
-// The machine stops, or the disk fails, at every step in turn. What was acknowledged is there afterwards, once, under the
-// same number; and a line of a log becomes exactly one entry.
+// The machine stops, or the disk fails, at every step in turn. What was acknowledged is there afterwards, once, under
+// the same number; and a line of a log becomes exactly one entry.
 #include <random>
 
 #include "agent/spool/support.h"
@@ -15,13 +15,15 @@ std::uint64_t seed_of_this_run() {
     return seed;
 }
 
-// A log of numbered lines and the agent's loop around it: read, add, commit, store the checkpoint. A line's lane and size
-// follow from its number. The log itself never fails.
+// A log of numbered lines and the agent's loop around it: read, add, commit, store the checkpoint. A line's lane and
+// size follow from its number. The log itself never fails.
 class Reader {
   public:
     static constexpr int lines = 60;
     static Lane lane_of(int line) { return line % 7 == 0 ? Lane::urgent : line % 3 == 0 ? Lane::rollup : Lane::normal; }
-    static std::string text_of(int line) { return fmt::format("line {} {}", line, std::string(static_cast<std::size_t>(line * 37 % 120), '.')); }
+    static std::string text_of(int line) {
+        return fmt::format("line {} {}", line, std::string(static_cast<std::size_t>(line * 37 % 120), '.'));
+    }
 
     explicit Reader(SimulatedDisk& disk, SpoolSettings settings) : disk_{disk}, settings_{std::move(settings)} {}
 
@@ -38,7 +40,9 @@ class Reader {
         auto checkpoints = std::move(*opened);
         const auto& text = checkpoints.sources().at("log").checkpoint;
         int at = text.empty() ? 0 : std::stoi(text);
-        const auto is_covered = [&](std::string_view position) { return !position.empty() && std::stoi(std::string{position}) < at; };
+        const auto is_covered = [&](std::string_view position) {
+            return !position.empty() && std::stoi(std::string{position}) < at;
+        };
         std::vector<std::string> notes;
         auto spool = Spool::open(disk_, settings_, is_covered, notes);
         if (!spool) {
@@ -84,7 +88,9 @@ class Reader {
     void take(Spool& spool, Lane lane, Seq before) {
         auto& service = service_[delivery::index_of(lane)];
         if (!service.known) {
-            service = {.spool_id = spool.lane(lane).spool_id(), .h = delivery::chain_origin(lane, spool.lane(lane).spool_id()), .known = true};
+            service = {.spool_id = spool.lane(lane).spool_id(),
+                       .h = delivery::chain_origin(lane, spool.lane(lane).spool_id()),
+                       .known = true};
         }
         REQUIRE(spool.lane(lane).spool_id() == service.spool_id);
         REQUIRE(spool.lane(lane).first() <= service.next);
@@ -92,7 +98,8 @@ class Reader {
         const auto h = spool.lane(lane).h_before(service.next);  // may meet the end of the machine
         REQUIRE(h == service.h);
         while (service.next < before) {
-            auto piece = spool.read(lane, service.next, {.max_entries = static_cast<std::size_t>(before - service.next)});
+            auto piece =
+                spool.read(lane, service.next, {.max_entries = static_cast<std::size_t>(before - service.next)});
             REQUIRE(piece);
             REQUIRE(piece->kind != Piece::Kind::damaged);
             REQUIRE(piece->h_before == service.h);
@@ -119,12 +126,13 @@ class Reader {
         const std::multiset<std::string> got{stored_.begin(), stored_.end()};
         for (int line = 0; line < lines; ++line) {
             INFO(line);
-            REQUIRE(got.count(text_of(line)) + stated_lost_.count(delivery::digest_of(EntryKind::event, text_of(line))) == 1);
+            REQUIRE(got.count(text_of(line)) +
+                        stated_lost_.count(delivery::digest_of(EntryKind::event, text_of(line))) ==
+                    1);
         }
         REQUIRE(got.size() + stated_lost_.size() == lines);
     }
     bool has_lost() const { return !stated_lost_.empty(); }
-
 
   private:
     static std::int64_t line_time(int at) { return 1'000 + at; }
@@ -219,19 +227,20 @@ TEST_CASE("a disk that fails once at any step, with the machine stopping later, 
         bool done = false;
         for (std::uint64_t step = 1; !done; ++step) {
             INFO("step " << step << (kind == FileError::Kind::no_space ? " no space" : " broken"));
-            done = run_broken(seed + step, true, kind == FileError::Kind::no_space, [&](SimulatedDisk& disk, Reader& reader, bool settles) {
-                disk.fail_after(step, kind);
-                (void)reader.run(settles);
-                const bool untouched = !disk.has_failed();
-                disk.restart_process();
-                disk.crash_after((seed + step * 7) % 90);  // and then the power goes
-                try {
-                    (void)reader.run(settles);
-                } catch (const Crash&) {
-                }
-                disk.restart();
-                return untouched;
-            });
+            done = run_broken(seed + step, true, kind == FileError::Kind::no_space,
+                              [&](SimulatedDisk& disk, Reader& reader, bool settles) {
+                                  disk.fail_after(step, kind);
+                                  (void)reader.run(settles);
+                                  const bool untouched = !disk.has_failed();
+                                  disk.restart_process();
+                                  disk.crash_after((seed + step * 7) % 90);  // and then the power goes
+                                  try {
+                                      (void)reader.run(settles);
+                                  } catch (const Crash&) {
+                                  }
+                                  disk.restart();
+                                  return untouched;
+                              });
             REQUIRE(step < 5000);
         }
     }

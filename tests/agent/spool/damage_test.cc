@@ -69,8 +69,12 @@ TEST_CASE("a bad frame ends its segment; the range up to the next one is damaged
 TEST_CASE("a segment whose header or whole file is gone is a damaged range") {
     Damaged before;
     const auto path = segments_of(before.disk, "normal").at(2);
-    SECTION("header") { before.flip(path, 40); }
-    SECTION("file") { before.disk.remove(path); }
+    SECTION("header") {
+        before.flip(path, 40);
+    }
+    SECTION("file") {
+        before.disk.remove(path);
+    }
     SECTION("two in a row") {
         before.flip(path, 40);
         before.disk.remove(segments_of(before.disk, "normal").at(1));
@@ -115,7 +119,9 @@ TEST_CASE("a bad last segment means a new spool id, with everything readable mar
     const auto path = segments_of(before.disk, "normal").back();
     const auto first = *segment_first(path.substr(path.find_last_of('/') + 1));
     Seq lost_first = first;
-    SECTION("its header") { before.flip(path, 40); }
+    SECTION("its header") {
+        before.flip(path, 40);
+    }
     SECTION("a frame that must have been synced, because a good one follows") {
         before.flip(path, segment_header_bytes + 70);
     }
@@ -127,7 +133,8 @@ TEST_CASE("a bad last segment means a new spool id, with everything readable mar
     for (const auto& [seq, suspect] : held.suspects) {
         REQUIRE(suspect);
         REQUIRE(suspect->spool_id == before.id);
-        REQUIRE(held.payloads.at(seq) == numbered(static_cast<int>(suspect->seq), static_cast<int>(suspect->seq), 60).front());
+        REQUIRE(held.payloads.at(seq) ==
+                numbered(static_cast<int>(suspect->seq), static_cast<int>(suspect->seq), 60).front());
         old.insert(suspect->seq);
     }
     for (Seq seq = 1; seq < lost_first; ++seq) {

@@ -68,7 +68,8 @@ TEST_CASE("a process killed while it commits has lost nothing that it had acknow
             std::vector<std::string> notes;
             auto spool = Spool::open(posix_filesystem(), settings, everything, notes);
             for (;;) {
-                (*spool)->add(Lane::normal, entry_of(fmt::format("entry {}", (*spool)->lane(Lane::normal).last_durable() + 1)));
+                (*spool)->add(Lane::normal,
+                              entry_of(fmt::format("entry {}", (*spool)->lane(Lane::normal).last_durable() + 1)));
                 if (!(*spool)->commit(1)) {
                     ::_exit(1);
                 }

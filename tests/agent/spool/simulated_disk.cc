@@ -121,7 +121,9 @@ void SimulatedDisk::make_durable(std::size_t change) {
     if (wanted.is_durable) {
         return;
     }
-    const auto concerns = [&](const std::optional<std::string>& name) { return name && (name == wanted.removed || name == wanted.added); };
+    const auto concerns = [&](const std::optional<std::string>& name) {
+        return name && (name == wanted.removed || name == wanted.added);
+    };
     for (std::size_t i = 0; i < change; ++i) {
         if (concerns(name_changes_[i].removed) || concerns(name_changes_[i].added)) {
             make_durable(i);
@@ -137,7 +139,8 @@ std::optional<FileError> SimulatedDisk::step(bool needs_room, const std::string&
         throw Crash{};
     }
     if (fail_at_ && steps_ > *fail_at_) {
-        const bool fails = fail_kind_ != FileError::Kind::no_space ? steps_ == *fail_at_ + 1 : needs_room && steps_ <= *fail_at_ + 3;
+        const bool fails =
+            fail_kind_ != FileError::Kind::no_space ? steps_ == *fail_at_ + 1 : needs_room && steps_ <= *fail_at_ + 3;
         if (fails) {
             return FileError{fail_kind_, "made to fail: " + what};
         }
@@ -187,7 +190,8 @@ void SimulatedDisk::restart() {
             }
             const auto luck = random(4);  // all, none, or some sectors
             for (std::size_t at = 0; at < change.bytes.size();) {
-                const auto size = std::min(change.bytes.size() - at, sector_bytes - (change.offset + at) % sector_bytes);
+                const auto size =
+                    std::min(change.bytes.size() - at, sector_bytes - (change.offset + at) % sector_bytes);
                 if (luck == 0 || (luck > 1 && random(2) == 0)) {
                     apply(file->durable, {false, change.offset + at, change.bytes.substr(at, size)});
                 }
@@ -228,7 +232,8 @@ void SimulatedDisk::remove(const std::string& path) {
 SimulatedDisk SimulatedDisk::image() const {
     SimulatedDisk out{1};
     for (const auto& [path, file] : names_) {
-        out.names_[path] = file ? std::make_shared<File>(File{file->current, file->current, {}, file->reserved}) : nullptr;
+        out.names_[path] =
+            file ? std::make_shared<File>(File{file->current, file->current, {}, file->reserved}) : nullptr;
     }
     out.durable_names_ = out.names_;
     return out;

@@ -1,6 +1,6 @@
-// A disk in memory that behaves as badly as a real one may: a crash loses, tears and reorders what was not synced, names
-// included; a call fails with EIO or ENOSPC; a failed sync forgets what it was to write. Every call is a step, so that a
-// test can break off, or fail, at each in turn.
+// A disk in memory that behaves as badly as a real one may: a crash loses, tears and reorders what was not synced,
+// names included; a call fails with EIO or ENOSPC; a failed sync forgets what it was to write. Every call is a step, so
+// that a test can break off, or fail, at each in turn.
 #pragma once
 
 #include <map>
@@ -23,7 +23,8 @@ class SimulatedDisk final : public FileSystem {
 
     // The machine stops after this many steps from now.
     void crash_after(std::uint64_t steps) { crash_at_ = steps_ + steps; }
-    // One step fails, this many from now; `lasting`: that one and all later ones of its kind that need room, for ENOSPC.
+    // One step fails, this many from now; `lasting`: that one and all later ones of its kind that need room, for
+    // ENOSPC.
     void fail_after(std::uint64_t steps, FileError::Kind kind) { fail_at_ = steps_ + steps, fail_kind_ = kind; }
     void heal() { crash_at_.reset(), fail_at_.reset(); }  // nothing planned happens any more
     void set_capacity(std::uint64_t bytes) { capacity_ = bytes; }

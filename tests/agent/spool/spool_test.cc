@@ -68,7 +68,8 @@ TEST_CASE("a commit is bounded in entries and in bytes") {
     }
     REQUIRE(*spool->commit(1) == Spool::Commit::done);
     REQUIRE(spool->add(Lane::normal, entry_of("x")));
-    REQUIRE(spool->read(Lane::urgent, 1, {}).value().entries.size() == 1);  // above the limit of a batch, and still sent
+    REQUIRE(spool->read(Lane::urgent, 1, {}).value().entries.size() ==
+            1);  // above the limit of a batch, and still sent
 }
 
 TEST_CASE("settled segments are unlinked; numbers and H go on when nothing is left") {
@@ -231,7 +232,8 @@ TEST_CASE("after a fork the entries from the cursor on stand under a new spool i
     }
     REQUIRE(spool->lane(Lane::normal).spool_id() != old_id);
     REQUIRE(spool->lane(Lane::normal).first() == 1);
-    REQUIRE(spool->lane(Lane::normal).h_before(1) == delivery::chain_origin(Lane::normal, spool->lane(Lane::normal).spool_id()));
+    REQUIRE(spool->lane(Lane::normal).h_before(1) ==
+            delivery::chain_origin(Lane::normal, spool->lane(Lane::normal).spool_id()));
     const auto before = payloads_of(read_all(*spool, Lane::normal));
     spool.reset();
     disk.restart();

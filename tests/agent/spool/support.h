@@ -31,7 +31,9 @@ inline Entry entry_of(const std::string& payload, const std::string& position = 
     return entry;
 }
 
-inline bool everything(std::string_view) { return true; }
+inline bool everything(std::string_view) {
+    return true;
+}
 
 inline std::unique_ptr<Spool> open_spool(FileSystem& disk, const SpoolSettings& settings = small_spool(),
                                          const Spool::IsCovered& is_covered = everything) {
@@ -64,7 +66,8 @@ inline Held read_all(Spool& spool, Lane lane, std::size_t max_entries = 7) {
     const auto& view = spool.lane(lane);
     auto h = view.h_before(view.first());
     for (auto from = view.first(); from <= view.last_durable();) {
-        auto piece = spool.read(lane, from, {.max_entries = max_entries, .max_payload_bytes = 4000, .max_tombstone_entries = 5});
+        auto piece =
+            spool.read(lane, from, {.max_entries = max_entries, .max_payload_bytes = 4000, .max_tombstone_entries = 5});
         INFO((piece ? std::string{} : piece.error().what));
         REQUIRE(piece);
         REQUIRE(piece->first == from);

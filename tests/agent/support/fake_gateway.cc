@@ -30,7 +30,8 @@ std::string bytes_of(const delivery::Hash128& value) {
 }
 
 std::int64_t now_us() {
-    return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
 }
 
 pb::Settled settled_of(delivery::Lane lane, const delivery::SpoolId& id, const delivery::Cursor& cursor) {
@@ -63,13 +64,28 @@ delivery::Envelope envelope_of(const pb::AgentFrame& frame) {
     delivery::Envelope out;
     if (frame.has_gone()) {
         const auto& gone = frame.gone();
-        out = {delivery::Envelope::Kind::gone, static_cast<delivery::Lane>(gone.lane()), hash_of(gone.spool_id()), gone.run(), gone.first(), gone.last(), 0, 0, gone.ByteSizeLong()};
+        out = {delivery::Envelope::Kind::gone,
+               static_cast<delivery::Lane>(gone.lane()),
+               hash_of(gone.spool_id()),
+               gone.run(),
+               gone.first(),
+               gone.last(),
+               0,
+               0,
+               gone.ByteSizeLong()};
         return out;
     }
     const auto& batch = frame.batch();
     const auto kind = batch.has_tombstone() ? delivery::Envelope::Kind::tombstone : delivery::Envelope::Kind::entries;
-    return {kind, static_cast<delivery::Lane>(batch.lane()), hash_of(batch.spool_id()), batch.run(), batch.first(), batch.last(),
-            batch.entries().count(), batch.entries().raw_size(), batch.ByteSizeLong()};
+    return {kind,
+            static_cast<delivery::Lane>(batch.lane()),
+            hash_of(batch.spool_id()),
+            batch.run(),
+            batch.first(),
+            batch.last(),
+            batch.entries().count(),
+            batch.entries().raw_size(),
+            batch.ByteSizeLong()};
 }
 
 }  // namespace
@@ -112,11 +128,16 @@ void FakeGateway::on_frame(adapters::grpc::Stream& stream, pb::AgentFrame&& fram
     auto& session = sessions_.at(stream.id());
     try {
         switch (frame.frame_case()) {
-            case pb::AgentFrame::kHello: on_hello(session, frame.hello()); break;
+            case pb::AgentFrame::kHello:
+                on_hello(session, frame.hello());
+                break;
             case pb::AgentFrame::kBatch:
-            case pb::AgentFrame::kGone: on_batch(session, stream.id(), std::move(frame)); break;
+            case pb::AgentFrame::kGone:
+                on_batch(session, stream.id(), std::move(frame));
+                break;
             case pb::AgentFrame::kFork:
-                perform(session, session.machine.on_fork_request(static_cast<delivery::Lane>(frame.fork().lane()), hash_of(frame.fork().spool_id())));
+                perform(session, session.machine.on_fork_request(static_cast<delivery::Lane>(frame.fork().lane()),
+                                                                 hash_of(frame.fork().spool_id())));
                 break;
             case pb::AgentFrame::kHeartbeat: {
                 heartbeats_.push_back(frame.heartbeat());
@@ -126,7 +147,9 @@ void FakeGateway::on_frame(adapters::grpc::Stream& stream, pb::AgentFrame&& fram
                 stream.write(std::move(out));
                 break;
             }
-            case pb::AgentFrame::FRAME_NOT_SET: refuse(session, "an empty frame"); break;
+            case pb::AgentFrame::FRAME_NOT_SET:
+                refuse(session, "an empty frame");
+                break;
         }
     } catch (const std::exception& error) {
         refuse(session, error.what());
@@ -150,7 +173,12 @@ void FakeGateway::on_hello(Session& session, const pb::Hello& hello) {
         const auto lane = static_cast<delivery::Lane>(state.lane());
         const auto id = hash_of(state.spool_id());
         lanes.push_back({lane, id, state.first(), state.last()});
-        if (streams_.try_emplace(id, StoredStream{lane, {1, delivery::chain_origin(lane, id), delivery::StreamStatus::open}, {}, {}, {}, {}}).second) {
+        if (streams_
+                .try_emplace(
+                    id,
+                    StoredStream{
+                        lane, {1, delivery::chain_origin(lane, id), delivery::StreamStatus::open}, {}, {}, {}, {}})
+                .second) {
             opened_.push_back(id);
         }
     }
@@ -209,7 +237,10 @@ void FakeGateway::apply_log() {
 void FakeGateway::apply(const pb::AgentFrame& frame) {
     if (frame.has_gone()) {
         auto& stream = streams_.at(hash_of(frame.gone().spool_id()));
-        delivery::RecordBody body{.kind = delivery::RecordBody::Kind::gone, .first = frame.gone().first(), .last = frame.gone().last(), .h_after = hash_of(frame.gone().h_last())};
+        delivery::RecordBody body{.kind = delivery::RecordBody::Kind::gone,
+                                  .first = frame.gone().first(),
+                                  .last = frame.gone().last(),
+                                  .h_after = hash_of(frame.gone().h_last())};
         const auto what = decide(stream.cursor, body);
         if (what.decision == delivery::Application::Decision::apply) {
             stream.gone.emplace_back(what.from, body.last);
@@ -253,7 +284,8 @@ void FakeGateway::apply(const pb::AgentFrame& frame) {
         if (body.kind == delivery::RecordBody::Kind::entries) {
             stream.entries[seq] = list.entries(static_cast<int>(at));
         } else if (body.kind == delivery::RecordBody::Kind::tombstone) {
-            stream.tombstoned[seq] = {static_cast<std::uint8_t>(batch.tombstone().classes().at(at)), bytes_of(digests[at])};
+            stream.tombstoned[seq] = {static_cast<std::uint8_t>(batch.tombstone().classes().at(at)),
+                                      bytes_of(digests[at])};
         }
     }
     if (body.kind == delivery::RecordBody::Kind::damaged) {

@@ -43,10 +43,10 @@ class FakeGateway final : private adapters::grpc::StreamEvents {
     int port() const { return server_->port(); }
     std::string address() const { return "127.0.0.1:" + std::to_string(port()); }
 
-    delivery::SessionLimits limits;      // before the first connection
-    std::vector<std::string> lan_ranges; // likewise
-    std::int64_t clock_ahead_us = 0;     // likewise
-    bool answers_hello = true;           // likewise
+    delivery::SessionLimits limits;       // before the first connection
+    std::vector<std::string> lan_ranges;  // likewise
+    std::int64_t clock_ahead_us = 0;      // likewise
+    bool answers_hello = true;            // likewise
 
     void hold_settling(bool hold);  // batches are stored in the log only; released ones are applied in order
     void lose_batches(int count);   // the next ones vanish from the log after it acknowledged them
@@ -56,7 +56,7 @@ class FakeGateway final : private adapters::grpc::StreamEvents {
 
     Streams streams() const;
     std::optional<StoredStream> stream(delivery::Lane lane) const;  // the newest that is open, of this lane
-    std::vector<std::string> stored_payloads() const;               // of all streams, those skipped as repeated left out
+    std::vector<std::string> stored_payloads() const;  // of all streams, those skipped as repeated left out
     int hellos() const;
     std::vector<pb::Hello> all_hellos() const;
     std::vector<pb::Batch> batches() const;  // as received
@@ -64,7 +64,8 @@ class FakeGateway final : private adapters::grpc::StreamEvents {
     std::vector<std::string> refusals() const;  // what the agent did against the protocol
 
     // True once `holds` is; checked whenever something has happened.
-    bool wait(const std::function<bool(const FakeGateway&)>& holds, std::chrono::seconds limit = std::chrono::seconds{60}) const;
+    bool wait(const std::function<bool(const FakeGateway&)>& holds,
+              std::chrono::seconds limit = std::chrono::seconds{60}) const;
 
   private:
     struct Session {

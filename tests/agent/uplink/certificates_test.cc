@@ -21,7 +21,8 @@ TEST_CASE("an appliance's certificate and key are read and belong together") {
     test::TestAuthority authority;
     test::TemporaryFolder folder;
     const auto pem = authority.issue_appliance("UTM-0007");
-    CertificateFiles files{folder.write("ca", authority.certificate()), folder.write("cert", pem.certificate), folder.write("key", pem.private_key)};
+    CertificateFiles files{folder.write("ca", authority.certificate()), folder.write("cert", pem.certificate),
+                           folder.write("key", pem.private_key)};
     REQUIRE(read_identity(files, now())->common_name == "UTM-0007");
 
     const auto refusal = [&] {
