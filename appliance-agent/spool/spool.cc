@@ -109,7 +109,7 @@ FileResult<void> Spool::open_lane(delivery::Lane lane, const IsCovered& is_cover
     }
     if (opened->bad_end) {
         notes.push_back(fmt::format("{}: goes on under a new spool id", folder));
-        return move(lane, 1, true);
+        return move(lane, 1);
     }
     return remove_other_generations(lane);
 }

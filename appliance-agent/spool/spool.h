@@ -77,8 +77,8 @@ class Spool {
     }
     void adopt(delivery::Lane lane, Seq seq, const Hash128& h) { lanes_[index_of(lane)].lane->adopt(seq, h); }
     FileResult<void> free(delivery::Lane lane, Seq before);
-    // Entries from `from` on to a new spool id; `suspect` marks each with where it stood.
-    FileResult<void> move(delivery::Lane lane, Seq from, bool suspect);
+    // Entries from `from` on to a new spool id, each marked with the first place it ever had.
+    FileResult<void> move(delivery::Lane lane, Seq from);
 
     std::uint64_t bytes() const;  // on disk, without the reserve
     std::uint64_t committed_bytes(delivery::Lane lane) const {
@@ -106,8 +106,7 @@ class Spool {
     FileResult<void> make_current(const LaneFiles& lane);
     FileResult<void> remove_other_generations(delivery::Lane lane);
     FileResult<void> remove_generation(const std::string& folder);
-    FileResult<void> copy_to(LaneFiles& target, Slot& from_slot, Seq from, bool suspect,
-                             std::deque<Uncovered>& uncovered);
+    FileResult<void> copy_to(LaneFiles& target, Slot& from_slot, Seq from, std::deque<Uncovered>& uncovered);
     FileResult<void> make_reserve();
     FileResult<bool> give_up_one();
     FileResult<bool> write(Slot& slot, std::int64_t now_us);

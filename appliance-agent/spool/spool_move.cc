@@ -72,13 +72,12 @@ FileResult<void> Spool::remove_generation(const std::string& folder) {
     return files_.remove_folder(folder);
 }
 
-FileResult<void> Spool::move(delivery::Lane lane, Seq from, bool suspect) {
+FileResult<void> Spool::move(delivery::Lane lane, Seq from) {
     auto& slot = lanes_[index_of(lane)];
     for (;;) {
         auto made = new_generation(lane);
         std::deque<Uncovered> uncovered;
-        auto copied =
-            made ? copy_to(**made, slot, from, suspect, uncovered) : FileResult<void>{tl::unexpected{made.error()}};
+        auto copied = made ? copy_to(**made, slot, from, uncovered) : FileResult<void>{tl::unexpected{made.error()}};
         if (copied) {
             if (auto switched = make_current(**made); !switched) {
                 return tl::unexpected{FileError{FileError::Kind::broken, switched.error().what}};
@@ -101,8 +100,7 @@ FileResult<void> Spool::move(delivery::Lane lane, Seq from, bool suspect) {
     }
 }
 
-FileResult<void> Spool::copy_to(LaneFiles& target, Slot& from_slot, Seq from, bool suspect,
-                                std::deque<Uncovered>& uncovered) {
+FileResult<void> Spool::copy_to(LaneFiles& target, Slot& from_slot, Seq from, std::deque<Uncovered>& uncovered) {
     const auto old_id = from_slot.lane->spool_id();
     auto known = from_slot.uncovered.begin();
     const LaneFiles::Sink sink{
@@ -114,7 +112,7 @@ FileResult<void> Spool::copy_to(LaneFiles& target, Slot& from_slot, Seq from, bo
                 if (known != from_slot.uncovered.end() && known->seq == seq) {
                     uncovered.push_back({moved, entry.position});
                 }
-                if (suspect || seq < from) {
+                if (!entry.suspect) {
                     entry.suspect = delivery::SuspectOf{old_id, seq};
                 }
                 ++seq;

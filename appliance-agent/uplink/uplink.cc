@@ -252,7 +252,7 @@ spool::FileResult<void> Uplink::act(const delivery::LaneAction& action, Steady n
             outgoing_.push_back(fork_of(action.lane, spool_.lane(action.lane).spool_id()));
             return {};
         case What::move_spool: {
-            const auto moved = spool_.move(action.lane, action.move_from, action.move_suspect);
+            const auto moved = spool_.move(action.lane, action.move_from);
             if (!moved && moved.error().kind != spool::FileError::Kind::no_space) {
                 return moved;
             }

@@ -36,20 +36,20 @@ EntryPlan::EntryPlan(Poll& poll, const PackSet& packs, Judge& judge, BlockKeys& 
 
 base::Expected<void> EntryPlan::read(store::Connection& connection, std::span<const TakenEntry> only,
                                      const Unstorable& unstorable) {
-    if (auto found = find_repeated(connection, only); !found) {
+    if (auto found = moved_.read(connection, poll_, only); !found) {
         return found;
     }
     detections_.reserve(only.size());
     for (const auto& entry : only) {
+        if (moved_.is_repeated(entry)) {
+            outcome(entry, Outcome::skipped);
+            continue;
+        }
         if (!unstorable.empty()) {
             if (const auto found = unstorable.find({poll_.streams[entry.stream].stored.key, entry.seq}); found != unstorable.end()) {
                 quarantine(entry, found->second);
                 continue;
             }
-        }
-        if (repeated_.contains({entry.stream, entry.seq})) {
-            outcome(entry, Outcome::skipped);
-            continue;
         }
         switch (view_of(entry).kind) {
             case static_cast<std::uint32_t>(delivery::EntryKind::event):
@@ -67,31 +67,6 @@ base::Expected<void> EntryPlan::read(store::Connection& connection, std::span<co
     }
     group();
     return {};
-}
-
-base::Expected<void> EntryPlan::find_repeated(store::Connection& connection, std::span<const TakenEntry> only) {
-    std::vector<store::SuspectKey> keys;
-    std::vector<TakenEntry> suspects;
-    for (const auto& entry : only) {
-        const auto& view = view_of(entry);
-        // Blocks have no row to compare with: at most as many as are suspect are counted twice.
-        if (view.suspect && view.kind != static_cast<std::uint32_t>(delivery::EntryKind::block) && view.suspect_of.seq <= INT64_MAX) {
-            const auto& stream = poll_.streams[entry.stream].stored.key;
-            keys.push_back({{stream.rental, stream.lane, view.suspect_of.spool_id}, view.suspect_of.seq});
-            suspects.push_back(entry);
-        }
-    }
-    if (keys.empty()) {
-        return {};
-    }
-    return store::read_suspects(connection, keys).map([&](const std::vector<store::SuspectDigest>& rows) {
-        for (const auto& row : rows) {
-            const auto& entry = suspects[row.key];
-            if (delivery::is_repeated(poll_.records[entry.record].digests[entry.index], row.digest)) {
-                repeated_.insert({entry.stream, entry.seq});
-            }
-        }
-    });
 }
 
 // Records of one poll mostly have one pack: the last answer is kept.
@@ -284,6 +259,9 @@ base::Expected<void> EntryPlan::write(store::Connection& connection, std::int64_
         return written;
     }
     if (auto written = write_rows(connection); !written) {
+        return written;
+    }
+    if (auto written = moved_.write(connection); !written) {
         return written;
     }
     if (const auto tallies = blocks_.admitted(block_keys_); !tallies.empty()) {

@@ -2,7 +2,7 @@
 // and writes the rows. Cursors are not its business (poll_applier.h).
 //
 //   read:   decode each entry: detection, block, rejected, or quarantined if it cannot be read
-//           an entry moved from a forked spool whose row stands at its old place is skipped
+//           an entry that was moved from a forked spool and is stored already is skipped
 //           detection > direction, verdict of the pack in force at receive time, device, sign
 //           ask for the newest findings, signs and block keys; then group in the order of the log
 //   write:  findings, mail items, signs, detections, quarantine, blocks, unknown names: one statement or COPY each
@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +19,7 @@
 #include "correlator/block_plan.h"
 #include "correlator/finding_plan.h"
 #include "correlator/judge.h"
+#include "correlator/moved_plan.h"
 #include "correlator/poll.h"
 #include "correlator/sign_plan.h"
 #include "domain/event_time.h"
@@ -63,7 +63,6 @@ class EntryPlan {
     };
     using Name = std::tuple<domain::Function, domain::Direction, std::string>;
 
-    base::Expected<void> find_repeated(store::Connection& connection, std::span<const TakenEntry> only);
     base::Expected<void> read_event(const TakenEntry& entry);
     void read_block(const TakenEntry& entry);
     void read_rejected(const TakenEntry& entry);
@@ -87,7 +86,7 @@ class EntryPlan {
     BlockKeys& block_keys_;
     std::optional<std::pair<base::Time, PackSet::Answer>> last_pack_;
     std::optional<PackSet::Answer> missing_pack_;
-    std::set<std::pair<std::uint32_t, delivery::Seq>> repeated_;
+    MovedPlan moved_;
     std::vector<std::pair<std::uint32_t, delivery::Outcome>> outcomes_;
     std::vector<Detection> detections_;
     std::vector<Quarantined> quarantined_;

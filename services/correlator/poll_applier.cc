@@ -19,6 +19,8 @@ namespace {
 // Marks that no detection can need any more go after this time, an hour's worth at a time. Longer than the log is kept,
 // so that a partition that is far behind still has its own.
 constexpr base::Micros keep_signs = std::chrono::hours{24 * 40};
+// Longer than any row is kept that a moved entry could repeat.
+constexpr base::Micros keep_moved = std::chrono::hours{24 * 400};
 constexpr base::Micros forget_interval = std::chrono::hours{1};
 constexpr std::chrono::minutes clock_told_again{10};
 constexpr std::size_t most_clocks_told = 10'000;
@@ -147,15 +149,17 @@ base::Expected<void> PollApplier::attempt(const Unstorable& unstorable, Applied&
         done = raise_alarms();
     }
     const auto received = poll_.records.empty() ? base::Time{} : base::time_from_us(poll_.records.back().view.received_at_us);
-    const bool forget = received - signs_forgotten_at_ > forget_interval;
+    const bool forget = received - forgotten_at_ > forget_interval;
     if (done && forget) {
-        done = store::forget_signs(connection_, received - keep_signs);
+        done = store::forget_signs(connection_, received - keep_signs).and_then([&] {
+            return store::forget_moved(connection_, received - keep_moved);
+        });
     }
     if (done) {
         done = connection_.commit();
     }
     if (done) {
-        signs_forgotten_at_ = forget ? received : signs_forgotten_at_;
+        forgotten_at_ = forget ? received : forgotten_at_;
         if (plan.unknown_not_listed() > 0) {
             events_.emit(unknown_signatures_full, {{"names", plan.unknown_not_listed()}});
         }

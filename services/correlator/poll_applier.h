@@ -95,7 +95,7 @@ class PollApplier {
     Judge judge_;
     BlockKeys block_keys_;
     std::shared_ptr<const PackSet> pack_set_;
-    base::Time signs_forgotten_at_{};
+    base::Time forgotten_at_{};
     std::map<std::string, std::chrono::steady_clock::time_point> clocks_told_;  // by the alarm's subject
     Poll poll_;  // of the transaction at hand
     std::map<store::StreamKey, std::uint32_t> stream_index_;

@@ -156,13 +156,23 @@ Expected<std::vector<RentalSite>> read_rentals(Connection& connection, const std
     });
 }
 
-Expected<std::vector<SuspectDigest>> read_suspects(Connection& connection, const std::vector<SuspectKey>& keys) {
+Expected<std::vector<StoredDigest>> read_moved(Connection& connection, const std::vector<MovedEntry>& entries) {
     Params params;
-    stream_columns(params, keys, [](const SuspectKey& key) { return key.old_stream; });
-    params.integers(numbers(keys, [](const auto& k) { return k.seq; }));
-    return rows_of<SuspectDigest>(connection.run("correlator_suspects", params), [](const Result& r, int row) {
-        return SuspectDigest{position(r, row), bytes16(r, row, 1)};
+    stream_columns(params, entries, [](const MovedEntry& entry) { return entry.first_stream; });
+    params.integers(numbers(entries, [](const auto& e) { return e.seq; }));
+    return rows_of<StoredDigest>(connection.run("correlator_moved", params), [](const Result& r, int row) {
+        return StoredDigest{position(r, row), bytes16(r, row, 1)};
     });
+}
+
+Expected<void> add_moved(Connection& connection, const std::vector<MovedEntry>& entries) {
+    Params params;
+    stream_columns(params, entries, [](const MovedEntry& entry) { return entry.first_stream; });
+    params.integers(numbers(entries, [](const auto& e) { return e.seq; }));
+    params.integers(numbers(entries, [](const auto& e) { return e.customer.value; }));
+    params.byte_strings(texts(entries, [](const auto& e) { return text16(e.digest); }));
+    params.integers(numbers(entries, [](const auto& e) { return base::to_us(e.received); }));
+    return done(connection.run("correlator_add_moved", params));
 }
 
 Expected<std::vector<NewestFinding>> read_findings(Connection& connection, const std::vector<FindingKey>& keys) {
@@ -284,6 +294,10 @@ Expected<void> add_signs(Connection& connection, const std::vector<NewSign>& sig
     params.texts(texts(signs, [](const auto& s) { return s.sign; }));
     params.integers(numbers(signs, [](const auto& s) { return base::to_us(s.at); }));
     return done(connection.run("correlator_add_signs", params));
+}
+
+Expected<void> forget_moved(Connection& connection, base::Time before) {
+    return done(connection.run("correlator_forget_moved", Params{}.time(before)));
 }
 
 Expected<void> forget_signs(Connection& connection, base::Time before) {

@@ -70,15 +70,23 @@ struct RentalSite {
 };
 Expected<std::vector<RentalSite>> read_rentals(Connection& connection, const std::vector<base::RentalId>& rentals);
 
-struct SuspectKey {
-    StreamKey old_stream;
+// An entry that was moved from a forked spool, with the first place it ever had.
+struct MovedEntry {
+    base::CustomerId customer;
+    StreamKey first_stream;
     domain::delivery::Seq seq;
+    domain::delivery::Hash128 digest;
+    base::Time received;
 };
-struct SuspectDigest {
-    std::size_t key;
+struct StoredDigest {
+    std::size_t key;  // index of the entry asked for
     domain::delivery::Hash128 digest;
 };
-Expected<std::vector<SuspectDigest>> read_suspects(Connection& connection, const std::vector<SuspectKey>& keys);
+// What stands at their places, or came from there through another spool; none, one or several an entry.
+Expected<std::vector<StoredDigest>> read_moved(Connection& connection, const std::vector<MovedEntry>& entries);
+Expected<void> add_moved(Connection& connection, const std::vector<MovedEntry>& entries);
+// Before this receive time: at most 10,000 a call.
+Expected<void> forget_moved(Connection& connection, base::Time before);
 
 struct FindingKey {
     base::CustomerId customer;

@@ -82,14 +82,32 @@ select r.id, r.customer_id, r.site_id, r.appliance_id, array_to_string(s.lan_ran
 from rentals r join sites s on s.customer_id = r.customer_id and s.id = r.site_id
 where r.id = any ($1::bigint[])
 
--- name: correlator_suspects
--- $1 rentals, $2 lanes, $3 old spool ids, $4 old sequences. Digests of the rows that stand at these places.
-select k.nr, coalesce(d.digest, q.digest)
+-- name: correlator_moved
+-- $1 rentals, $2 lanes, $3 spool ids, $4 sequences. Digests of the rows that stand at these places, and of the entries that
+-- were moved from them and are stored.
+select k.nr, found.digest
 from unnest($1::bigint[], $2::smallint[], $3::bytea[], $4::bigint[]) with ordinality as k (rental_id, lane, spool_id, seq, nr)
-join streams s on s.rental_id = k.rental_id and s.lane = k.lane and s.spool_id = k.spool_id
-left join lateral (select digest from detections where stream_id = s.id and seq = k.seq limit 1) d on true
-left join lateral (select digest from quarantine where stream_id = s.id and seq = k.seq limit 1) q on true
-where coalesce(d.digest, q.digest) is not null
+cross join lateral (
+    select d.digest from streams s join detections d on d.stream_id = s.id and d.seq = k.seq
+    where s.rental_id = k.rental_id and s.lane = k.lane and s.spool_id = k.spool_id
+    union all
+    select q.digest from streams s join quarantine q on q.stream_id = s.id and q.seq = k.seq
+    where s.rental_id = k.rental_id and s.lane = k.lane and s.spool_id = k.spool_id
+    union all
+    select m.digest from moved_entries m
+    where m.rental_id = k.rental_id and m.lane = k.lane and m.spool_id = k.spool_id and m.seq = k.seq
+) found
+
+-- name: correlator_add_moved
+-- $1 rentals, $2 lanes, $3 spool ids, $4 sequences, $5 customers, $6 digests, $7 received (us)
+insert into moved_entries (rental_id, lane, spool_id, seq, customer_id, digest, moved_at)
+select k.rental_id, k.lane, k.spool_id, k.seq, k.customer_id, k.digest, from_us(k.received)
+from unnest($1::bigint[], $2::smallint[], $3::bytea[], $4::bigint[], $5::bigint[], $6::bytea[], $7::bigint[])
+    as k (rental_id, lane, spool_id, seq, customer_id, digest, received)
+
+-- name: correlator_forget_moved
+-- $1 before (us). A bounded number; what is left goes next time.
+delete from moved_entries where ctid = any (array(select ctid from moved_entries where moved_at < from_us($1) limit 10000))
 
 -- name: correlator_findings
 -- $1 customers, $2 device keys, $3 classes: the newest finding of each

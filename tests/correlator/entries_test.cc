@@ -252,6 +252,29 @@ TEST_CASE("entries moved from a forked spool are skipped where their row stands,
     CHECK(f.rows("select destination_ip from detections order by stream_id, seq") == Lines{"192.168.1.1", "192.168.1.9", "192.168.1.8"});
 }
 
+TEST_CASE("an entry that comes through several restored spools is stored once, by the first place it ever had") {
+    Fixture f;
+    const delivery::SpoolId image{7};  // of a stream that was never heard of here
+    LogMaker first{f.tenant}, second{f.tenant}, third{f.tenant};
+    detection::v1::Rejected rejected;
+    rejected.set_raw("bad line");
+    for (auto* spool : {&first, &second, &third}) {
+        spool->add(virus_received(1));
+        spool->add(rejected);
+        spool->add(block("host", 3));
+        for (delivery::Seq seq = 1; seq <= 3; ++seq) {
+            spool->mark_suspect(seq, {image, seq});
+        }
+    }
+    f.commit({first.everything(), second.everything()});  // in one transaction
+    f.commit({third.everything()});                       // and in the next
+    CHECK(f.rows("select detections, blocks, skipped, rejected from streams order by detections desc") ==
+          Lines{"1|1|0|1", "0|1|2|0", "0|1|2|0"});
+    CHECK(f.count("detections") == 1);
+    CHECK(f.count("quarantine") == 1);
+    CHECK(f.rows("select seq from moved_entries order by seq") == Lines{"1", "2"});
+}
+
 TEST_CASE("clocks of 1970 and 2038 are kept as they are, told, and do not move findings, marks or tallies there") {
     Fixture f;
     LogMaker agent{f.tenant};

@@ -125,18 +125,25 @@ std::vector<std::string> RunningGateway::read_topic(const std::string& topic, st
     return values;
 }
 
-std::vector<pb::LogRecord> RunningGateway::batches() {
+std::vector<pb::LogRecord> RunningGateway::records() {
     std::vector<pb::LogRecord> out;
     for (const auto& value : read_topic(topics_.batches, topics_.partitions)) {
-        pb::LogRecord record;
-        if (!record.ParseFromString(value)) {
+        if (!out.emplace_back().ParseFromString(value)) {
             throw std::runtime_error("not a LogRecord");
-        }
-        if (!record.has_tick()) {
-            out.push_back(record);
         }
     }
     return out;
+}
+
+std::vector<pb::LogRecord> RunningGateway::batches() {
+    auto out = records();
+    std::erase_if(out, [](const pb::LogRecord& record) { return record.has_tick(); });
+    return out;
+}
+
+std::size_t RunningGateway::ticks() {
+    const auto all = records();
+    return static_cast<std::size_t>(std::ranges::count_if(all, [](const auto& record) { return record.has_tick(); }));
 }
 
 std::vector<pb::Presence> RunningGateway::presence() {

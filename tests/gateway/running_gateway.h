@@ -47,6 +47,8 @@ class RunningGateway {
 
     // All records in the batches topic so far, ticks left out.
     std::vector<pb::LogRecord> batches();
+    // Ticks in it so far: one a second and partition while anything is unsettled there.
+    std::size_t ticks();
     std::vector<pb::Presence> presence();
     std::int64_t open_alarms(const std::string& kind);
 
@@ -66,6 +68,7 @@ class RunningGateway {
     bool ended() const { return ended_; }
 
   private:
+    std::vector<pb::LogRecord> records();
     std::vector<std::string> read_topic(const std::string& topic, std::int32_t partitions);
 
     TestDatabase database_;

@@ -236,7 +236,7 @@ void World::obey(std::size_t index, const LaneAction& action) {
                 violate("FQ: an agent whose spool was never restored takes its stream for a fork");
             }
             if (plan_.mutant == Mutant::fork_moves_before_close) {
-                spool = spool.moved(action.lane, random16(), spool.first(), false, SimulatedSpool::Marks::last_place);
+                spool = spool.moved(action.lane, random16(), spool.first(), SimulatedSpool::Marks::none);
                 lose_connection(index);
             } else if (auto* connection = find(agent.connection)) {
                 UpFrame fork;
@@ -247,15 +247,15 @@ void World::obey(std::size_t index, const LaneAction& action) {
             }
             break;
         case LaneAction::What::move_spool:
-            note("agent %zu lane %zu moves from %llu%s", index, index_of(action.lane),
-                 static_cast<unsigned long long>(action.move_from), action.move_suspect ? ", suspect" : "");
+            note("agent %zu lane %zu moves from %llu", index, index_of(action.lane),
+                 static_cast<unsigned long long>(action.move_from));
             if (!agent.forkable) {
                 violate("FQ: a stream was closed though no spool was restored");
             }
             for (Seq seq = action.move_from; seq <= spool.last(); ++seq) {
                 accepted_[spool.entry(seq).content] = 1;
             }
-            spool = spool.moved(action.lane, random16(), action.move_from, action.move_suspect,
+            spool = spool.moved(action.lane, random16(), action.move_from,
                                 plan_.mutant == Mutant::last_place_marked ? SimulatedSpool::Marks::last_place
                                                                           : SimulatedSpool::Marks::first_place);
             lose_connection(index);

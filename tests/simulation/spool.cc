@@ -38,14 +38,12 @@ void SimulatedSpool::lose_unsynced() {
     first_ = std::min(first_, last_durable_ + 1);
 }
 
-SimulatedSpool SimulatedSpool::moved(Lane lane, const SpoolId& id, Seq from, bool suspect, Marks marks) const {
+SimulatedSpool SimulatedSpool::moved(Lane lane, const SpoolId& id, Seq from, Marks marks) const {
     SimulatedSpool next;
     next.create(lane, id, sends_before_fsync_);
     for (Seq seq = from; seq <= last(); ++seq) {
         auto moving = entry(seq);
-        if (marks == Marks::first_place) {
-            moving.suspect = moving.suspect ? moving.suspect : SuspectOf{spool_id_, seq};
-        } else if (suspect) {
+        if (marks == Marks::last_place || (marks == Marks::first_place && !moving.suspect)) {
             moving.suspect = SuspectOf{spool_id_, seq};
         }
         next.append(std::move(moving));

@@ -35,10 +35,10 @@ class SimulatedSpool final : public SpoolView {
     bool unsynced() const { return last_durable_ < last(); }
     void lose_unsynced();
     void free_before(Seq seq) { first_ = seq > first_ ? seq : first_; }
-    // The entries from `from` on in a new spool, all durable. Which place a moved entry is marked with: the one before
-    // the move, if it is suspect, or always the first one it ever had.
-    enum class Marks : std::uint8_t { last_place, first_place };
-    SimulatedSpool moved(Lane lane, const SpoolId& id, Seq from, bool suspect, Marks marks) const;
+    // The entries from `from` on in a new spool, all durable, each marked with the first place it ever had (the others
+    // are mutants').
+    enum class Marks : std::uint8_t { none, last_place, first_place };
+    SimulatedSpool moved(Lane lane, const SpoolId& id, Seq from, Marks marks) const;
     // Inside a damaged range only the gateway knows H: what is left of the range begins at its cursor.
     void adopt(Seq seq, const Hash128& h);
     // Gives the payloads of first..last up; damaged: the digests too.

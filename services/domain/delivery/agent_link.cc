@@ -62,7 +62,6 @@ LaneAction AgentLink::on_cursor(const LaneCursor& word, bool is_hello_ack) {
         lane.state = State::moving;
         action.what = What::move_spool;
         action.move_from = agrees ? next : spool.first();
-        action.move_suspect = !agrees;
         return action;
     }
     if (beyond_ours || (comparable && !agrees)) {

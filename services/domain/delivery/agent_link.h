@@ -56,13 +56,13 @@ struct LaneAction {
         nothing,
         free,        // everything before free_before is stored: it may be unlinked
         ask_fork,    // send ForkRequest for this lane
-        move_spool,  // move the entries from move_from on to a new spool id, atomically; then connect again
+        move_spool,  // move the entries from move_from on to a new spool id, each marked with the first place it ever
+                     // had, atomically; then connect again
     };
     What what = What::nothing;
     Lane lane = Lane::normal;
     Seq free_before = 0;
     Seq move_from = 0;          // first entry to move
-    bool move_suspect = false;  // mark each with its old spool id and sequence
 };
 
 // The next thing to send.

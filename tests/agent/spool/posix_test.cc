@@ -44,7 +44,7 @@ TEST_CASE("on real files: commit, free, full, move, open again") {
     }
     REQUIRE_FALSE(read_all(*spool, Lane::normal).tombstones.empty());
     REQUIRE(spool->free(Lane::normal, 300));
-    REQUIRE(spool->move(Lane::normal, 301, false));
+    REQUIRE(spool->move(Lane::normal, 301));
     spool.reset();
     spool = open_spool(posix_filesystem(), settings);
     REQUIRE(payloads_of(read_all(*spool, Lane::normal)) == numbered(301, 320, 40));

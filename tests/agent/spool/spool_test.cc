@@ -217,18 +217,26 @@ TEST_CASE("after a fork the entries from the cursor on stand under a new spool i
         add_and_commit(*spool, Lane::normal, numbered(i * 10 + 1, i * 10 + 10));
     }
     const auto old_id = spool->lane(Lane::normal).spool_id();
-    SECTION("H agreed: they are certainly not stored") {
-        REQUIRE(spool->move(Lane::normal, 35, false));
+    SECTION("H agreed: what lies after the cursor") {
+        REQUIRE(spool->move(Lane::normal, 35));
         const auto held = read_all(*spool, Lane::normal);
         REQUIRE(payloads_of(held) == numbered(35, 60));
-        REQUIRE_FALSE(held.suspects.at(1));
+        REQUIRE(held.suspects.at(1)->seq == 35);
     }
-    SECTION("H did not agree: each is marked with where it stood") {
-        REQUIRE(spool->move(Lane::normal, 1, true));
+    SECTION("H did not agree: everything") {
+        REQUIRE(spool->move(Lane::normal, 1));
         const auto held = read_all(*spool, Lane::normal);
         REQUIRE(payloads_of(held) == numbered(1, 60));
         REQUIRE(held.suspects.at(17)->seq == 17);
         REQUIRE(held.suspects.at(17)->spool_id == old_id);
+    }
+    SECTION("twice: each still names the first place it ever had") {
+        REQUIRE(spool->move(Lane::normal, 11));
+        REQUIRE(spool->move(Lane::normal, 21));
+        const auto held = read_all(*spool, Lane::normal);
+        REQUIRE(payloads_of(held) == numbered(31, 60));
+        REQUIRE(held.suspects.at(1)->seq == 31);
+        REQUIRE(held.suspects.at(1)->spool_id == old_id);
     }
     REQUIRE(spool->lane(Lane::normal).spool_id() != old_id);
     REQUIRE(spool->lane(Lane::normal).first() == 1);
@@ -256,16 +264,16 @@ TEST_CASE("a tombstone moves with a forked spool, and what no checkpoint covers 
     const auto kept = payloads_of(read_all(*spool, Lane::normal));
     REQUIRE(spool->add(Lane::normal, entry_of("line", "uncovered")));
     REQUIRE(*spool->commit(1) == Spool::Commit::done);
-    REQUIRE(spool->move(Lane::normal, 3, false));
+    REQUIRE(spool->move(Lane::normal, 3));
     const auto held = read_all(*spool, Lane::normal);
     REQUIRE_FALSE(held.tombstones.empty());
     REQUIRE(spool->lane(Lane::normal).last_durable() == 79);  // 3..81
     REQUIRE(spool->uncovered(Lane::normal).size() == 1);
     REQUIRE(spool->uncovered(Lane::normal).front().seq == 79);
-    REQUIRE(spool->move(Lane::normal, 80, false));  // all settled, but its line's checkpoint was not stored
+    REQUIRE(spool->move(Lane::normal, 80));  // all settled, but its line's checkpoint was not stored
     const auto last = read_all(*spool, Lane::normal);
     REQUIRE(payloads_of(last) == std::vector<std::string>{"line"});
-    REQUIRE(last.suspects.at(1)->seq == 79);
+    REQUIRE(last.suspects.at(1)->seq == 81);
 }
 
 TEST_CASE("checkpoints come back together, and a torn write leaves the ones before") {
