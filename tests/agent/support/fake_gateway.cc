@@ -372,6 +372,15 @@ void FakeGateway::change(const std::function<void(Streams&)>& change) {
     change(streams_);
 }
 
+std::size_t FakeGateway::stored_entries() const {
+    const std::lock_guard lock{mutex_};
+    std::size_t sum = 0;
+    for (const auto& [id, stream] : streams_) {
+        sum += stream.entries.size();
+    }
+    return sum;
+}
+
 FakeGateway::Streams FakeGateway::streams() const {
     const std::lock_guard lock{mutex_};
     return streams_;

@@ -23,6 +23,9 @@ namespace mimamori::test {
 namespace delivery = domain::delivery;
 namespace pb = uplink::v1;
 
+// How long a condition is waited for: only what hangs comes here, however slow the machine.
+inline constexpr std::chrono::seconds hang_guard{240};
+
 struct StoredStream {
     delivery::Lane lane = delivery::Lane::normal;
     delivery::Cursor cursor;
@@ -55,6 +58,7 @@ class FakeGateway final : private adapters::grpc::StreamEvents {
     void change(const std::function<void(Streams&)>& change);  // the database, behind everybody's back
 
     Streams streams() const;
+    std::size_t stored_entries() const;  // of all streams
     std::optional<StoredStream> stream(delivery::Lane lane) const;  // the newest that is open, of this lane
     std::vector<std::string> stored_payloads() const;  // of all streams, those skipped as repeated left out
     int hellos() const;
@@ -65,7 +69,7 @@ class FakeGateway final : private adapters::grpc::StreamEvents {
 
     // True once `holds` is; checked whenever something has happened.
     bool wait(const std::function<bool(const FakeGateway&)>& holds,
-              std::chrono::seconds limit = std::chrono::seconds{60}) const;
+              std::chrono::seconds limit = hang_guard) const;
 
   private:
     struct Session {
