@@ -69,7 +69,13 @@ FileResult<void> write_whole(FileSystem& files, const std::string& folder, const
         (void)files.unlink(temporary);
         return made;
     }
-    return files.rename(temporary, path).and_then([&] { return files.sync_folder(folder); });
+    // From here on the name may be there or not, whatever the reason: nothing that goes on without it would be true.
+    return files.rename(temporary, path)
+        .and_then([&] { return files.sync_folder(folder); })
+        .map_error([](FileError error) {
+            error.kind = FileError::Kind::broken;
+            return error;
+        });
 }
 
 FileResult<std::unique_ptr<OpenFile>> open_to_read(FileSystem& files, const std::string& path) {

@@ -27,7 +27,8 @@ struct Segment {
 std::string segment_path(const std::string& folder, Seq first);
 std::optional<Seq> segment_first(const std::string& name);  // of a file's name; empty if it is no segment
 
-// Writes a whole file under a name of its own, syncs it, renames it to `path` and syncs the folder.
+// Writes a whole file under a name of its own, syncs it, renames it to `path` and syncs the folder. No space: the file is
+// certainly not there. Broken: it may be.
 FileResult<void> write_whole(FileSystem& files, const std::string& folder, const std::string& path,
                              std::string_view bytes);
 

@@ -57,6 +57,9 @@ class SimulatedDisk::Handle final : public OpenFile {
             }
             return tl::unexpected{*error};
         }
+        if (disk_.lie_ == Lie::file_sync) {
+            return {};
+        }
         for (const auto& change : std::exchange(file_->changes, {})) {
             apply(file_->durable, change);
         }
@@ -319,6 +322,9 @@ FileResult<void> SimulatedDisk::remove_folder(const std::string& path) {
 FileResult<void> SimulatedDisk::sync_folder(const std::string& path) {
     if (auto error = step(true, "sync folder " + path)) {
         return tl::unexpected{*error};
+    }
+    if (lie_ == Lie::folder_sync) {
+        return {};
     }
     const auto folder = path.ends_with('/') ? path.substr(0, path.size() - 1) : path;
     for (std::size_t i = 0; i < name_changes_.size(); ++i) {

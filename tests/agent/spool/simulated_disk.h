@@ -27,7 +27,11 @@ class SimulatedDisk final : public FileSystem {
     // ENOSPC.
     void fail_after(std::uint64_t steps, FileError::Kind kind) { fail_at_ = steps_ + steps, fail_kind_ = kind; }
     void heal() { crash_at_.reset(), fail_at_.reset(); }  // nothing planned happens any more
-    void set_capacity(std::uint64_t bytes) { capacity_ = bytes; }
+    void set_capacity(std::optional<std::uint64_t> bytes) { capacity_ = bytes; }
+    // A seeded fault: syncs of this kind succeed and do nothing, as if the spool had acknowledged, or unlinked, too
+    // early.
+    enum class Lie { none, file_sync, folder_sync };
+    void lie(Lie lie) { lie_ = lie; }
     // What the disk holds when the machine comes back. Everything opened before must be gone.
     void restart();
     // The process was killed, the machine goes on: nothing is lost.
@@ -91,6 +95,7 @@ class SimulatedDisk final : public FileSystem {
     std::optional<std::uint64_t> fail_at_;
     FileError::Kind fail_kind_ = FileError::Kind::broken;
     std::optional<std::uint64_t> capacity_;
+    Lie lie_ = Lie::none;
 };
 
 }  // namespace mimamori::agent::spool
