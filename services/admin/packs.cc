@@ -90,13 +90,19 @@ Output load_pack(const Context& context, const std::string& file) {
 }
 
 Output load_mail_texts(const Context& context, const std::string& file) {
-    return platform::read_file(file, adapters::mail_texts_yaml::largest_file).and_then([&](const std::string& content) -> Output {
-        const auto texts = adapters::mail_texts_yaml::load(content);
-        if (!texts) {
-            return base::failure(base::FailureKind::refused, fmt::format("{}: {}", file, texts.error().what));
-        }
-        return store_checked(context, &store::add_mail_texts, "mail-texts", texts->version, texts->effective_from, content);
-    });
+    return platform::read_file(file, adapters::mail_texts_yaml::largest_file)
+        .and_then([&](const std::string& content) -> Output {
+            const auto texts = adapters::mail_texts_yaml::load(content);
+            if (!texts) {
+                return base::failure(base::FailureKind::refused, fmt::format("{}: {}", file, texts.error().what));
+            }
+            if (const auto missing = domain::missing_template(*texts); !missing.empty()) {
+                return base::failure(base::FailureKind::refused,
+                                     fmt::format("{}: template {} is missing", file, missing));
+            }
+            return store_checked(context, &store::add_mail_texts, "mail-texts", texts->version, texts->effective_from,
+                                 content);
+        });
 }
 
 }  // namespace mimamori::admin

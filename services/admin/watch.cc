@@ -131,9 +131,10 @@ Output verify(const Context& context, int days) {
         return tl::unexpected{connection.error()};
     }
     auto streams = store::verify_streams(*connection, context.clock.now() - std::chrono::days{days});
+    auto mails = store::verify_mails(*connection);
     auto audit = store::verify_audit(*connection);
-    if (!streams || !audit) {
-        return tl::unexpected{(streams ? audit.error() : streams.error())};
+    if (!streams || !mails || !audit) {
+        return tl::unexpected{!streams ? streams.error() : !mails ? mails.error() : audit.error()};
     }
     std::string wrong;
     for (const auto& s : *streams) {
@@ -141,13 +142,21 @@ Output verify(const Context& context, int days) {
                              s.stream, s.detections, s.detection_rows, s.detection_numbers, s.rejected, s.rejected_rows,
                              s.quarantined, s.quarantined_rows);
     }
+    std::string waiting;
+    for (const auto& news : *mails) {
+        (news.is_defect ? wrong : waiting) +=
+            fmt::format("customer {}: {} ({})\n", news.customer, news.what, news.count);
+    }
     for (const auto id : *audit) {
         wrong += fmt::format("audit log row {}: its hash does not follow from the row before\n", id);
     }
     if (!wrong.empty()) {
-        return base::failure(base::FailureKind::refused, wrong);
+        return base::failure(base::FailureKind::refused, wrong + waiting);
     }
-    return fmt::format("streams opened within {} days hold what their counters say; the audit log is whole\n", days);
+    return fmt::format(
+        "{}streams opened within {} days hold what their counters say; news and losses are each in one mail or wait "
+        "for their hour; the audit log is whole\n",
+        waiting, days);
 }
 
 }  // namespace mimamori::admin

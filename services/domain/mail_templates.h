@@ -10,14 +10,25 @@
 
 namespace mimamori::domain {
 
-// Every set holds all of these, in Japanese and in English.
-inline constexpr std::array<std::string_view, 6> mail_template_names{"alert_subject_ja", "alert_plain_ja", "alert_html_ja",
-                                                                     "alert_subject_en", "alert_plain_en", "alert_html_en"};
+// A whole set holds all of these, in Japanese and in English: the mail about findings and the one about lost records.
+inline constexpr std::array<std::string_view, 12> mail_template_names{
+    "alert_subject_ja", "alert_plain_ja", "alert_html_ja", "alert_subject_en", "alert_plain_en", "alert_html_en",
+    "loss_subject_ja",  "loss_plain_ja",  "loss_html_ja",  "loss_subject_en",  "loss_plain_en",  "loss_html_en"};
 
 struct MailTemplates {
     std::string version;
     base::Time effective_from{};
     std::map<std::string, std::string, std::less<>> texts;  // by template name
 };
+
+// The first name that the set lacks; empty if it is whole. Stored sets may be older than a kind of mail.
+inline std::string_view missing_template(const MailTemplates& templates) {
+    for (const auto name : mail_template_names) {
+        if (!templates.texts.contains(name)) {
+            return name;
+        }
+    }
+    return {};
+}
 
 }  // namespace mimamori::domain

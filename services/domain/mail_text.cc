@@ -15,14 +15,6 @@ std::string two_digits(int value) {
     return (value < 10 ? "0" : "") + std::to_string(value);
 }
 
-std::string with_commas(std::int64_t value) {
-    auto digits = std::to_string(value);
-    for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3) {
-        digits.insert(static_cast<std::size_t>(at), 1, ',');
-    }
-    return digits;
-}
-
 std::string joined(const std::set<std::string>& values, const char* between) {
     std::string out;
     for (const auto& value : values) {
@@ -107,6 +99,14 @@ std::vector<MailItemFacts> in_order(std::vector<MailItemFacts> items) {
 
 }  // namespace
 
+std::string with_commas(std::int64_t value) {
+    auto digits = std::to_string(value);
+    for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3) {
+        digits.insert(static_cast<std::size_t>(at), 1, ',');
+    }
+    return digits;
+}
+
 std::string yen_text(std::int64_t yen, Language language) {
     if (language == Language::en) {
         return with_commas(yen) + " yen";
@@ -145,6 +145,21 @@ std::string defanged(std::string_view url) {
     return out;
 }
 
+TextValues frame_values(const MailFrame& frame, Language language) {
+    TextValues out;
+    out["customer_name"] = frame.customer_name;
+    out["has_contact_name"] = !frame.contact_name.empty();
+    out["contact_name"] = frame.contact_name;
+    out["window"] = window_text(frame.window_start, frame.window_end, language);
+    out["desk_phone"] = frame.desk.phone;
+    out["desk_hours"] = frame.desk.hours;
+    out["desk_mail"] = frame.desk.mail;
+    out["desk_mail_hours"] = frame.desk.mail_hours;
+    out["service_name"] = frame.desk.service_name;
+    out["centre_name"] = frame.desk.centre_name;
+    return out;
+}
+
 TextValues digest_values(const DigestFacts& facts, Language language) {
     const auto items = in_order(facts.items);
     const auto& first = items.front();
@@ -163,16 +178,12 @@ TextValues digest_values(const DigestFacts& facts, Language language) {
         shown.push_back(item_values(items[i], i + 1, language));
     }
 
-    TextValues out;
-    out["customer_name"] = facts.customer_name;
-    out["has_contact_name"] = !facts.contact_name.empty();
-    out["contact_name"] = facts.contact_name;
+    auto out = frame_values(facts.frame, language);
     out["glyphs"] = std::string{words.glyphs};
     out["severity_word"] = std::string{language == Language::ja ? words.ja : words.en};
     out["three_stars"] = facts.severity == Severity::three_stars;
     out["two_stars"] = facts.severity == Severity::two_stars;
     out["one_star"] = facts.severity == Severity::one_star;
-    out["window"] = window_text(facts.window_start, facts.window_end, language);
     out["title"] = first.text.title;
     out["one_title"] = titles.size() == 1;
     out["summary"] = first.text.summary;
@@ -187,16 +198,10 @@ TextValues digest_values(const DigestFacts& facts, Language language) {
     out["items"] = std::move(shown);
     out["more"] = items.size() > most_items_in_a_mail;
     out["more_count"] = std::to_string(items.size() - std::min(items.size(), most_items_in_a_mail));
-    out["desk_phone"] = facts.desk.phone;
-    out["desk_hours"] = facts.desk.hours;
-    out["desk_mail"] = facts.desk.mail;
-    out["desk_mail_hours"] = facts.desk.mail_hours;
-    out["service_name"] = facts.desk.service_name;
-    out["centre_name"] = facts.desk.centre_name;
     out["insurance_limit"] = yen_text(facts.insurance.limit_yen, language);
     out["insurance_uses"] = std::to_string(facts.insurance.uses_per_policy_year);
     out["remote_covered"] = facts.insurance.remote_covered;
-    out["link"] = facts.desk.portal_url + (items.size() == 1 ? "/findings/" + first.alert_id : "/findings");
+    out["link"] = facts.frame.desk.portal_url + (items.size() == 1 ? "/findings/" + first.alert_id : "/findings");
     return out;
 }
 

@@ -46,18 +46,27 @@ struct MailItemFacts {
     ClassText text;                                         // of the finding's class, in the mail's language
 };
 
-struct DigestFacts {
+// What every mail to a customer says around its news.
+struct MailFrame {
     std::string customer_name, contact_name;
-    Severity severity = Severity::one_star;
     base::Time window_start, window_end;
     DeskFacts desk;
+};
+
+struct DigestFacts {
+    MailFrame frame;
+    Severity severity = Severity::one_star;
     InsuranceFacts insurance;
     std::vector<MailItemFacts> items;
 };
 
 inline constexpr std::size_t most_items_in_a_mail = 20;  // the rest is counted and left to the portal
 
+TextValues frame_values(const MailFrame& frame, Language language);
 TextValues digest_values(const DigestFacts& facts, Language language);
+
+// "1,150,000".
+std::string with_commas(std::int64_t value);
 
 // "15万円", "5万円", "16,500円"; in English "150,000 yen".
 std::string yen_text(std::int64_t yen, Language language);

@@ -10,12 +10,19 @@
 #include "base/random.h"
 #include "domain/mail_window.h"
 #include "notifier/events.h"
-#include "notifier/render.h"
 
 namespace mimamori::notifier {
 
 using base::FailureKind;
 using domain::Language;
+
+namespace {
+
+std::string subject_of(const store::OpenNews& news) {
+    return fmt::format("customer {}{}", news.customer.value, news.severity ? "" : ", lost records");
+}
+
+}  // namespace
 
 Closer::Closer(store::Connection& connection, const Settings& settings, platform::Events& events)
     : connection_{connection}, store_{connection}, settings_{settings}, events_{events} {}
@@ -63,6 +70,13 @@ base::Expected<int> Closer::close_all(base::Time start, base::Time end, base::Ti
     if (!open) {
         return tl::unexpected{open.error()};
     }
+    if (!at_once) {
+        auto losses = store_.open_losses();
+        if (!losses) {
+            return tl::unexpected{losses.error()};
+        }
+        open->insert(open->end(), losses->begin(), losses->end());
+    }
     int closed = 0;
     for (const auto& news : *open) {
         auto done = close_one(news, start, end, now, at_once);
@@ -88,11 +102,17 @@ base::Expected<bool> Closer::close_one(const store::OpenNews& news, base::Time s
     if (filled) {
         filled = connection_.commit();
     }
+    const auto subject = subject_of(news);
     if (filled) {
-        events_.emit(digest_closed, {{"digest", taken->digest.value}, {"customer", news.customer.value},
-                                     {"severity", domain::name_of(news.severity)}, {"items", taken->items}});
-        (void)store_.close_alarm(digest_failed.id, fmt::format("customer {}", news.customer.value));
-        (void)store_.close_alarm(digest_without_recipient.id, fmt::format("customer {}", news.customer.value));
+        events_.emit(digest_closed, {{"digest", taken->digest.value},
+                                     {"customer", news.customer.value},
+                                     {"about", news.severity ? domain::name_of(*news.severity) : "losses"},
+                                     {"items", taken->items}});
+        if (!news.severity) {
+            events_.emit(losses_told, {{"customer", news.customer.value}, {"losses", taken->items}});
+        }
+        (void)store_.close_alarm(digest_failed.id, subject);
+        (void)store_.close_alarm(digest_without_recipient.id, subject);
         return true;
     }
     connection_.rollback();
@@ -102,7 +122,7 @@ base::Expected<bool> Closer::close_one(const store::OpenNews& news, base::Time s
     // What cannot be made into a mail stays open: better late than wrong, and never silent.
     const auto& event = filled.error().what == "no recipient" ? digest_without_recipient : digest_failed;
     events_.emit(event, {{"customer", news.customer.value}, {"detail", filled.error().what}});
-    auto raised = store_.raise_alarm(event.id, fmt::format("customer {}", news.customer.value), filled.error().what);
+    auto raised = store_.raise_alarm(event.id, subject, filled.error().what);
     return raised.map([] { return false; });
 }
 
@@ -121,27 +141,29 @@ base::Expected<void> Closer::fill_outbox(const store::OpenNews& news, base::Dige
         return desk ? base::failure(FailureKind::refused, "no consultation desk is in force: add one with `mimamori admin apply`")
                     : tl::unexpected{desk.error()};
     }
-    auto facts = facts_of(news, *customer, **desk, digest, start, end, now);
+    const domain::MailFrame frame{.customer_name = customer->name,
+                                  .contact_name = customer->contact_name,
+                                  .window_start = start,
+                                  .window_end = end,
+                                  .desk = (*desk)->ja};
+    auto told = news.severity ? findings(digest, *news.severity, frame, now) : losses(news.customer, digest, frame);
     auto texts = templates(now);
-    if (!facts || !texts) {
-        return tl::unexpected{facts ? texts.error() : facts.error()};
+    if (!told || !texts) {
+        return tl::unexpected{told ? texts.error() : told.error()};
     }
     for (const auto& recipient : *recipients) {
         const auto language = recipient.language.value_or(customer->language);
-        facts->desk = language == Language::ja ? (*desk)->ja : (*desk)->en;
-        if (auto set = set_texts(*facts, language); !set) {
-            return set;
-        }
-        auto text = render_digest(**texts, *facts, language);
+        const auto& words = language == Language::ja ? (*desk)->ja : (*desk)->en;
+        auto text = text_of(**texts, *told, words, language);
         if (!text) {
             return tl::unexpected{text.error()};
         }
         const auto message_id = fmt::format("{}@{}", base::uuid_text(base::random_uuid()), settings_.message_id_domain);
-        auto mail = adapters::mime::render({.from_name = facts->desk.service_name,
+        auto mail = adapters::mime::render({.from_name = words.service_name,
                                             .from_address = settings_.from_address,
                                             .to_name = recipient.name,
                                             .to_address = recipient.address,
-                                            .reply_to = facts->desk.mail,
+                                            .reply_to = words.mail,
                                             .subject = text->subject,
                                             .message_id = message_id,
                                             .date = now,
@@ -158,9 +180,37 @@ base::Expected<void> Closer::fill_outbox(const store::OpenNews& news, base::Dige
     return {};
 }
 
-base::Expected<domain::DigestFacts> Closer::facts_of(const store::OpenNews& news, const store::DigestCustomer& customer,
-                                                     const store::Desk& desk, base::DigestId digest, base::Time start,
-                                                     base::Time end, base::Time now) {
+base::Expected<MailText> Closer::text_of(const domain::MailTemplates& texts, News& news, const domain::DeskFacts& desk,
+                                         Language language) {
+    if (auto* losses = std::get_if<domain::LossFacts>(&news)) {
+        losses->frame.desk = desk;
+        return render_losses(texts, *losses, language);
+    }
+    auto& findings = std::get<domain::DigestFacts>(news);
+    findings.frame.desk = desk;
+    return set_texts(findings, language).and_then([&] { return render_digest(texts, findings, language); });
+}
+
+// The customer reads that the centre looks for the reason: so the operator is told, in the same transaction.
+base::Expected<Closer::News> Closer::losses(base::CustomerId customer, base::DigestId digest,
+                                            const domain::MailFrame& frame) {
+    auto items = store_.digest_losses(digest);
+    if (!items) {
+        return tl::unexpected{items.error()};
+    }
+    std::string detail;
+    for (const auto& item : *items) {
+        detail += fmt::format("{}UTM {}: {}{} {}, {} urgent", detail.empty() ? "" : "; ", item.utm_id,
+                              item.at_least ? "at least " : "", item.entries,
+                              item.blocks ? "counts of blocks" : "detections", item.urgent);
+    }
+    return store_.raise_alarm(losses_told.id, fmt::format("customer {}", customer.value), detail).map([&] {
+        return News{domain::LossFacts{frame, std::move(*items)}};
+    });
+}
+
+base::Expected<Closer::News> Closer::findings(base::DigestId digest, domain::Severity severity,
+                                              const domain::MailFrame& frame, base::Time now) {
     auto items = store_.digest_items(digest);
     auto terms = store_.terms_in_force(now);
     if (!items || !terms) {
@@ -169,20 +219,13 @@ base::Expected<domain::DigestFacts> Closer::facts_of(const store::OpenNews& news
     if (!*terms) {
         return base::failure(FailureKind::refused, "no insurance terms are in force at this time");
     }
-    domain::DigestFacts facts{.customer_name = customer.name,
-                              .contact_name = customer.contact_name,
-                              .severity = news.severity,
-                              .window_start = start,
-                              .window_end = end,
-                              .desk = desk.ja,
-                              .insurance = **terms,
-                              .items = {}};
+    domain::DigestFacts facts{.frame = frame, .severity = severity, .insurance = **terms, .items = {}};
     pack_of_finding_.clear();
     for (auto& item : *items) {
         pack_of_finding_[item.facts.alert_id] = item.pack_id;
         facts.items.push_back(std::move(item.facts));
     }
-    return facts;
+    return News{std::move(facts)};
 }
 
 base::Expected<void> Closer::set_texts(domain::DigestFacts& facts, Language language) {

@@ -8,10 +8,14 @@ namespace mimamori::notifier {
 using platform::Event;
 using platform::Level;
 
-inline constexpr Event digest_closed{"digest_closed", Level::info, "A customer's news of one severity became mails in the outbox."};
-inline constexpr Event digest_without_recipient{
-    "digest_without_recipient", Level::alarm, "A customer has news and nobody to mail it to; the news waits."};
-inline constexpr Event digest_failed{"digest_failed", Level::alarm, "A customer's news could not be made into a mail; it waits."};
+inline constexpr Event digest_closed{"digest_closed", Level::info, "News of a customer became mails in the outbox."};
+inline constexpr Event digest_without_recipient{"digest_without_recipient", Level::alarm,
+                                                "A customer has news and nobody to mail it to; the news waits."};
+inline constexpr Event digest_failed{"digest_failed", Level::alarm,
+                                     "A customer's news could not be made into a mail; it waits."};
+inline constexpr Event losses_told{
+    "losses_told", Level::alarm,
+    "A customer is told by mail that records were lost and that the centre looks for the reason."};
 inline constexpr Event mail_sent{"mail_sent", Level::info, "The relay took a mail."};
 inline constexpr Event mail_retry{"mail_retry", Level::warning, "The relay did not take a mail yet; it is tried again."};
 inline constexpr Event mail_in_doubt{

@@ -20,24 +20,33 @@ base::Expected<std::string> fill(const domain::MailTemplates& templates, std::st
     return adapters::mustache::render(text->second, values, escape);
 }
 
-}  // namespace
-
-base::Expected<MailText> render_digest(const domain::MailTemplates& templates, const domain::DigestFacts& facts,
-                                       domain::Language language) {
-    const auto values = domain::digest_values(facts, language);
-    auto subject = fill(templates, "alert_subject", language, values, Escape::none);
+base::Expected<MailText> mail_text(const domain::MailTemplates& templates, std::string_view kind,
+                                   domain::Language language, const domain::TextValues& values) {
+    auto subject = fill(templates, fmt::format("{}_subject", kind), language, values, Escape::none);
     if (!subject) {
         return tl::unexpected{subject.error()};
     }
-    auto plain = fill(templates, "alert_plain", language, values, Escape::none);
+    auto plain = fill(templates, fmt::format("{}_plain", kind), language, values, Escape::none);
     if (!plain) {
         return tl::unexpected{plain.error()};
     }
-    auto html = fill(templates, "alert_html", language, values, Escape::html);
+    auto html = fill(templates, fmt::format("{}_html", kind), language, values, Escape::html);
     if (!html) {
         return tl::unexpected{html.error()};
     }
     return MailText{base::to_single_line(base::trim(*subject)), std::move(*plain), std::move(*html)};
+}
+
+}  // namespace
+
+base::Expected<MailText> render_digest(const domain::MailTemplates& templates, const domain::DigestFacts& facts,
+                                       domain::Language language) {
+    return mail_text(templates, "alert", language, domain::digest_values(facts, language));
+}
+
+base::Expected<MailText> render_losses(const domain::MailTemplates& templates, const domain::LossFacts& facts,
+                                       domain::Language language) {
+    return mail_text(templates, "loss", language, domain::loss_values(facts, language));
 }
 
 }  // namespace mimamori::notifier

@@ -1,9 +1,11 @@
-// From a digest's facts to the mail's texts. Templates come from the mail texts in force; values from domain/mail_text.h.
+// From the facts of an hour's news to the mail's texts. Templates come from the mail texts in force; values from
+// domain/mail_text.h and domain/loss_text.h.
 #pragma once
 
 #include <string>
 
 #include "base/failure.h"
+#include "domain/loss_text.h"
 #include "domain/mail_templates.h"
 #include "domain/mail_text.h"
 
@@ -15,6 +17,8 @@ struct MailText {
 
 // Refused if a template is malformed or the result would not be a clean mail (a subject of more than one line).
 base::Expected<MailText> render_digest(const domain::MailTemplates& templates, const domain::DigestFacts& facts,
+                                       domain::Language language);
+base::Expected<MailText> render_losses(const domain::MailTemplates& templates, const domain::LossFacts& facts,
                                        domain::Language language);
 
 }  // namespace mimamori::notifier

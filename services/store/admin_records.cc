@@ -153,6 +153,17 @@ Expected<std::vector<StreamMismatch>> verify_streams(Connection& connection, bas
     });
 }
 
+Expected<std::vector<UntoldNews>> verify_mails(Connection& connection) {
+    return connection.run("verify_mails").map([](const Result& rows) {
+        std::vector<UntoldNews> out;
+        for (int row = 0; row < rows.rows(); ++row) {
+            out.push_back(
+                {rows.integer(row, 0), std::string{rows.text(row, 1)}, rows.integer(row, 2), rows.boolean(row, 3)});
+        }
+        return out;
+    });
+}
+
 Expected<std::vector<std::int64_t>> verify_audit(Connection& connection) {
     return connection.run("verify_audit").map([](const Result& rows) {
         std::vector<std::int64_t> out;

@@ -72,6 +72,14 @@ struct StreamMismatch {
 };
 // Streams opened since `since` whose rows are not what their counters say; at most 100.
 Expected<std::vector<StreamMismatch>> verify_streams(Connection& connection, base::Time since);
+struct UntoldNews {
+    std::int64_t customer;
+    std::string what;
+    std::int64_t count;
+    bool is_defect;  // else it waits for somebody's mail address
+};
+// News and losses that are in no mail though they should be, or in a wrong one; at most 100.
+Expected<std::vector<UntoldNews>> verify_mails(Connection& connection);
 Expected<std::vector<std::int64_t>> verify_audit(Connection& connection);  // ids of rows that were tampered with
 
 }  // namespace mimamori::store

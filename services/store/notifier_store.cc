@@ -75,17 +75,29 @@ Expected<std::vector<OpenNews>> NotifierStore::open_news(bool only_at_once) {
     });
 }
 
+Expected<std::vector<OpenNews>> NotifierStore::open_losses() {
+    return connection_.run("customers_with_open_losses").map([](const Result& rows) {
+        std::vector<OpenNews> out;
+        for (int row = 0; row < rows.rows(); ++row) {
+            out.push_back({rows.id<base::CustomerId>(row, 0), std::nullopt});
+        }
+        return out;
+    });
+}
+
 Expected<NotifierStore::Taken> NotifierStore::close_digest(const OpenNews& news, base::Time start, base::Time end,
                                                            base::Time now, bool at_once) {
-    const auto severity = static_cast<std::int64_t>(news.severity);
-    auto digest = connection_.run("insert_digest", Params{}.id(news.customer).integer(severity).time(start).time(end).time(now).boolean(at_once));
+    const auto severity = news.severity ? std::optional{static_cast<std::int64_t>(*news.severity)} : std::nullopt;
+    auto digest = connection_.run(
+        "insert_digest",
+        Params{}.id(news.customer).integer_or_null(severity).time(start).time(end).time(now).boolean(at_once));
     if (!digest) {
         return tl::unexpected{digest.error()};
     }
     const auto id = digest->id<base::DigestId>(0, 0);
-    return connection_.run("take_open_items", Params{}.id(id).id(news.customer).integer(severity)).map([&](const Result& rows) {
-        return Taken{id, rows.rows()};
-    });
+    auto taken = severity ? connection_.run("take_open_items", Params{}.id(id).id(news.customer).integer(*severity))
+                          : connection_.run("take_open_losses", Params{}.id(id).id(news.customer));
+    return taken.map([&](const Result& rows) { return Taken{id, rows.rows()}; });
 }
 
 Expected<std::vector<DigestItem>> NotifierStore::digest_items(base::DigestId digest) {
@@ -93,6 +105,24 @@ Expected<std::vector<DigestItem>> NotifierStore::digest_items(base::DigestId dig
         std::vector<DigestItem> out;
         for (int row = 0; row < rows.rows(); ++row) {
             out.push_back(item_of(rows, row));
+        }
+        return out;
+    });
+}
+
+Expected<std::vector<domain::LossItem>> NotifierStore::digest_losses(base::DigestId digest) {
+    return connection_.run("digest_losses", Params{}.id(digest)).map([](const Result& rows) {
+        std::vector<domain::LossItem> out;
+        for (int row = 0; row < rows.rows(); ++row) {
+            out.push_back({.utm_id = std::string{rows.text(row, 0)},
+                           .site_name = std::string{rows.text(row, 1)},
+                           .blocks = rows.boolean(row, 2),
+                           .entries = rows.integer(row, 3),
+                           .urgent = rows.integer(row, 4),
+                           .at_least = rows.boolean(row, 5),
+                           .oldest = rows.time_or_null(row, 6),
+                           .newest = rows.time_or_null(row, 7),
+                           .times_incomplete = rows.boolean(row, 8)});
         }
         return out;
     });

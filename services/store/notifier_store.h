@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "domain/loss_text.h"
 #include "domain/mail_delivery.h"
 #include "domain/mail_text.h"
 #include "store/connection.h"
@@ -13,7 +14,7 @@ namespace mimamori::store {
 
 struct OpenNews {
     base::CustomerId customer;
-    domain::Severity severity;
+    std::optional<domain::Severity> severity;  // of findings; empty: lost records
 };
 
 struct DigestItem {
@@ -63,15 +64,17 @@ class NotifierStore {
     Expected<std::optional<base::Time>> closed_until();
     Expected<void> set_closed_until(base::Time end);
     Expected<void> keep_partitions_ahead(base::Time now);
-    Expected<std::vector<OpenNews>> open_news(bool only_at_once);
+    Expected<std::vector<OpenNews>> open_news(bool only_at_once);  // findings
+    Expected<std::vector<OpenNews>> open_losses();
 
-    // Inside a transaction: the digest and how many items it took.
+    // Inside a transaction: the digest and how many items or losses it took.
     struct Taken {
         base::DigestId digest;
         std::int64_t items;
     };
     Expected<Taken> close_digest(const OpenNews& news, base::Time start, base::Time end, base::Time now, bool at_once);
     Expected<std::vector<DigestItem>> digest_items(base::DigestId digest);
+    Expected<std::vector<domain::LossItem>> digest_losses(base::DigestId digest);
     Expected<DigestCustomer> customer(base::CustomerId customer);
     Expected<std::vector<DigestRecipient>> recipients(base::CustomerId customer);
     Expected<std::optional<Desk>> desk_in_force(base::OperatorId id, base::Time at);

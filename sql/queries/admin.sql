@@ -269,3 +269,33 @@ order by streams.id limit 100;
 -- name: verify_audit
 -- Rows of the audit log whose hash does not follow from the row before.
 select audit_breaks();
+
+-- name: verify_mails
+-- What is told in no mail, or in a wrong one: customer, what, how many, whether that is a defect. News waits for its hour, which is
+-- at most a day long; a customer whom nobody reads mails for keeps its news, and that is said.
+with waiting as (
+         select customer_id, count(*) as items, min(at) as oldest,
+                exists (select from recipients r where r.customer_id = open.customer_id) as has_recipient
+         from (select customer_id, created_at as at from mail_items where digest_id is null
+               union all
+               select customer_id, recorded_at from losses where digest_id is null) open
+         group by customer_id),
+     told as (
+         select digest_id, 'findings' as kind, severity from mail_items where digest_id is not null
+         union all
+         select digest_id, 'losses', null from losses where digest_id is not null)
+select customer_id, 'news or losses wait, and there is nobody to mail them to', items, false from waiting where not has_recipient
+union all
+select customer_id, 'news or losses wait for longer than any hour lasts', items, true
+from waiting where has_recipient and oldest < now() - interval '25 hours'
+union all
+select customer_id, 'closed digests have no mail', count(*), true
+from digests d where not exists (select from outbox o where o.digest_id = d.id) group by customer_id
+union all
+select customer_id, 'closed digests tell nothing', count(*), true
+from digests d where not exists (select from told t where t.digest_id = d.id) group by customer_id
+union all
+select customer_id, 'news or losses stand in a digest of another kind or severity', count(*), true
+from told t join digests d on d.id = t.digest_id
+where (t.kind, t.severity) is distinct from (d.kind, d.severity) group by customer_id
+order by 1, 2 limit 100;

@@ -25,10 +25,13 @@ where mail_items.digest_id is null
 group by mail_items.customer_id, mail_items.severity
 order by mail_items.severity desc, mail_items.customer_id;
 
+-- name: customers_with_open_losses
+select distinct customer_id from losses where digest_id is null order by customer_id;
+
 -- name: insert_digest
--- $1 customer, $2 severity, $3 window start (us), $4 window end (us), $5 now (us), $6 at once
-insert into digests (customer_id, severity, window_start, window_end, closed_at, at_once)
-values ($1, $2, from_us($3), from_us($4), from_us($5), $6)
+-- $1 customer, $2 severity (null: losses), $3 window start (us), $4 window end (us), $5 now (us), $6 at once
+insert into digests (customer_id, kind, severity, window_start, window_end, closed_at, at_once)
+values ($1, case when $2::smallint is null then 'losses' else 'findings' end, $2, from_us($3), from_us($4), from_us($5), $6)
 returning id;
 
 -- name: take_open_items
@@ -48,6 +51,25 @@ join appliances a on a.id = f.appliance_id
 left join device_names d on d.customer_id = f.customer_id and d.device_key = f.device_key
 where i.digest_id = $1
 order by f.device_key, f.class, i.id;
+
+-- name: take_open_losses
+-- $1 digest, $2 customer. No timestamp decides membership.
+update losses set digest_id = $1 where digest_id is null and customer_id = $2 returning id;
+
+-- name: digest_losses
+-- $1 digest. What was lost, one row for each appliance and sort of record, detections first. Of the urgent lane (0) all is
+-- urgent; the rollup lane (2) holds blocks. A loss without times, and what "at least" hides, may lie outside the span.
+select a.utm_id, si.name, s.lane = 2 as blocks, sum(l.entries)::bigint, coalesce(sum(l.entries) filter (where s.lane = 0), 0)::bigint,
+       bool_or(l.at_least), to_us(min(l.oldest_observed_at)), to_us(max(l.newest_observed_at)),
+       bool_or(l.oldest_observed_at is null or l.at_least)
+from losses l
+join streams s on s.id = l.stream_id
+join rentals r on r.id = l.rental_id
+join sites si on si.id = r.site_id
+join appliances a on a.id = r.appliance_id
+where l.digest_id = $1
+group by s.lane = 2, a.utm_id, si.name
+order by s.lane = 2, a.utm_id, si.name;
 
 -- name: digest_customer
 -- $1 customer

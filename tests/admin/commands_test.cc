@@ -152,6 +152,51 @@ TEST_CASE("verify tells a stream whose rows are not what its counter says, and a
     CHECK(tampered.error().what.find("audit log row 1") != std::string::npos);
 }
 
+TEST_CASE("verify tells news and losses that no mail tells, and says who waits for an address") {
+    Office office;
+    text(admin::apply_tenants(office.context, office.folder.write("t.yaml", tenants)));
+    office.database.query(
+        "insert into streams (rental_id, customer_id, lane, spool_id, h_before) "
+        "select id, customer_id, 0, decode(repeat('01', 16), 'hex'), decode(repeat('00', 16), 'hex') from rentals");
+    office.database.query(
+        "insert into losses (customer_id, rental_id, stream_id, kind, first_seq, last_seq, entries) "
+        "select customer_id, rental_id, id, 'tombstone', 1, 5, 5 from streams");
+    CHECK(text(admin::verify(office.context, 1)).find("nobody to mail them to (1)") != std::string::npos);
+    office.database.query("insert into recipients (customer_id, address) select id, 'owner@example.jp' from customers");
+    CHECK(text(admin::verify(office.context, 1)).find("customer") == std::string::npos);  // its hour is open
+
+    const auto defect = [&](const std::string& sql) {
+        office.database.query(sql);
+        const auto found = admin::verify(office.context, 1);
+        return found ? std::string{} : found.error().what;
+    };
+    CHECK(defect("update losses set recorded_at = now() - interval '26 hours'")
+              .find("wait for longer than any hour lasts (1)") != std::string::npos);
+    const auto unsent = defect(
+        "with d as (insert into digests (customer_id, kind, window_start, window_end, closed_at) "
+        "select id, 'losses', now(), now(), now() from customers returning id) update losses set digest_id = d.id from "
+        "d");
+    CHECK(unsent.find("closed digests have no mail (1)") != std::string::npos);
+    CHECK(unsent.find("wait") == std::string::npos);
+    CHECK(defect("insert into outbox (customer_id, digest_id, address, message_id, mail) select customer_id, id, "
+                 "'a@b', 'x', '' from digests") == "");
+    CHECK(defect("update digests set kind = 'findings', severity = 1").find("another kind or severity (1)") !=
+          std::string::npos);
+    CHECK(defect("update losses set digest_id = null").find("closed digests tell nothing (1)") != std::string::npos);
+}
+
+TEST_CASE("mail texts that lack a kind of mail are not stored") {
+    Office office;
+    const auto refused = admin::load_mail_texts(
+        office.context,
+        office.folder.write("m.yaml",
+                            "version: a\neffective_from: 2026-01-01T00:00:00Z\ntemplates: {alert_subject_ja: x}\n"));
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().what.find("alert_plain_ja is missing") != std::string::npos);
+    CHECK(office.database.integer("select count(*) from mail_texts") == 0);
+    text(admin::load_mail_texts(office.context, MIMAMORI_SOURCE_DIR "/packs/mail-texts-2026.yaml"));
+}
+
 TEST_CASE("ending a rental frees the appliance and says whose it was") {
     Office office;
     text(admin::apply_tenants(office.context, office.folder.write("t.yaml", tenants)));

@@ -96,17 +96,22 @@ MailItemFacts mail_attachment() {
     return item;
 }
 
-domain::DigestFacts digest(domain::Severity severity, std::vector<MailItemFacts> items) {
+const domain::DeskFacts desk_en{"Cyber Otasuketai",          "Monitoring Centre", "0120-000-000",
+                                "weekdays 9:00 to 18:00",    "desk@example.com",  "any time",
+                                "https://portal.example.com"};
+
+domain::MailFrame frame_ja() {
     const auto start = *base::parse_timestamp("2026-04-08T10:00:00+09:00");
     return {.customer_name = "株式会社みほん製作所",
             .contact_name = "",
-            .severity = severity,
             .window_start = start,
             .window_end = start + std::chrono::hours{1},
-            .desk = {"サイバーお助け隊", "監視センター", "0120-000-000", "平日9時から18時、土日祝日はお休み", "desk@example.com",
-                     "受付は24時間", "https://portal.example.com"},
-            .insurance = {150'000, 2, true},
-            .items = std::move(items)};
+            .desk = {"サイバーお助け隊", "監視センター", "0120-000-000", "平日9時から18時、土日祝日はお休み",
+                     "desk@example.com", "受付は24時間", "https://portal.example.com"}};
+}
+
+domain::DigestFacts digest(domain::Severity severity, std::vector<MailItemFacts> items) {
+    return {.frame = frame_ja(), .severity = severity, .insurance = {150'000, 2, true}, .items = std::move(items)};
 }
 
 notifier::MailText rendered(const domain::DigestFacts& facts, Language language = Language::ja) {
@@ -175,8 +180,7 @@ TEST_CASE("English is the second language of every mail") {
                  .further_steps = {"Reconnect the device when it is clean."},
                  .line = 0};
     auto facts = digest(domain::Severity::three_stars, {item});
-    facts.desk = {"Cyber Otasuketai", "Monitoring Centre", "0120-000-000", "weekdays 9:00 to 18:00", "desk@example.com", "any time",
-                  "https://portal.example.com"};
+    facts.frame.desk = desk_en;
     const auto mail = rendered(facts, Language::en);
     CHECK(mail.subject == "[Cyber Otasuketai] ★★★ (high) Please act: a device may be infected (8 April, 10:00 to 11:00)");
     check_golden("three_stars_en", mail);
@@ -194,4 +198,76 @@ TEST_CASE("what an attacker wrote cannot become a header, a tag or a link") {
     site.function = domain::Function::wg;
     site.name = "http://infopicked.com/x";
     CHECK(rendered(digest(domain::Severity::two_stars, {site})).plain.find("http://infopicked") == std::string::npos);
+}
+
+namespace {
+
+domain::LossItem lost(std::int64_t entries) {
+    return {.utm_id = "0000000000",
+            .site_name = "本社",
+            .entries = entries,
+            .oldest = base::parse_timestamp("2026-04-08T09:12:05+09:00"),
+            .newest = base::parse_timestamp("2026-04-08T10:39:40+09:00")};
+}
+
+notifier::MailText rendered_losses(std::vector<domain::LossItem> items, Language language = Language::ja) {
+    auto frame = frame_ja();
+    if (language == Language::en) {
+        frame.desk = desk_en;
+    }
+    auto mail = notifier::render_losses(templates(), {frame, std::move(items)}, language);
+    REQUIRE(mail);
+    return *mail;
+}
+
+}  // namespace
+
+TEST_CASE("a mail about lost records says how many and of when, and that nothing need be done") {
+    const auto mail = rendered_losses({lost(1250)});
+    CHECK(mail.subject ==
+          "【サイバーお助け隊】対応は不要です：検知の記録の一部を保存できませんでした（4月8日10時台のお知らせ）");
+    CHECK(mail.plain.rfind("【対応は不要です】検知の記録のうち、1,250件を保存できませんでした。\n", 0) == 0);
+    CHECK(mail.plain.find("お客様にしていただくことはありません。") != std::string::npos);
+    CHECK(domain::is_iso_2022_jp_safe(mail.plain));
+    check_golden("losses_ja", mail);
+}
+
+TEST_CASE("lost records of the urgent kind ask for a full scan; each appliance is named") {
+    auto urgent = lost(12);
+    urgent.urgent = 3;
+    auto forked = lost(2);
+    forked.utm_id = "0000000001";
+    forked.site_name = "工場";
+    forked.at_least = forked.times_incomplete = true;
+    auto unknown = forked;
+    unknown.entries = 0;
+    unknown.oldest = unknown.newest = std::nullopt;
+    auto blocks = lost(40);
+    blocks.blocks = true;
+    const auto mail = rendered_losses({urgent, forked, unknown, blocks});
+    CHECK(mail.plain.rfind("【念のため確認をお願いします】検知の記録のうち、少なくとも14件を保存できませんでした。\n",
+                           0) == 0);
+    CHECK(mail.plain.find("このうち3件は") != std::string::npos);
+    CHECK(mail.plain.find("お客様にしていただくことはありません") == std::string::npos);
+    check_golden("losses_urgent_ja", mail);
+    check_golden("losses_urgent_en", rendered_losses({urgent, forked, unknown, blocks}, Language::en));
+}
+
+TEST_CASE("lost counts of blocks are no lost detections") {
+    auto blocks = lost(40);
+    blocks.blocks = true;
+    const auto mail = rendered_losses({blocks});
+    CHECK(mail.plain.find("検知の記録") == std::string::npos);
+    CHECK(mail.plain.find("サイトへの接続を止めた回数の記録のうち、40件を") != std::string::npos);
+    CHECK(mail.plain.find("検知のお知らせには影響ありません") != std::string::npos);
+}
+
+TEST_CASE("where nobody knows how many records were lost, no number stands") {
+    auto unknown = lost(0);
+    unknown.at_least = true;
+    const auto mail = rendered_losses({unknown});
+    CHECK(mail.plain.rfind("【対応は不要です】検知の記録のうち、一部を保存できませんでした。\n", 0) == 0);
+    CHECK(mail.plain.find("（件数は分かりません）") != std::string::npos);
+    CHECK(rendered_losses(std::vector<domain::LossItem>(domain::most_items_in_a_mail + 7, lost(1)))
+              .plain.find("このほかに7件あります") != std::string::npos);
 }

@@ -76,6 +76,19 @@ struct Service {
         return finding;
     }
 
+    // A stream of this lane with one loss that no mail has told.
+    void lose(int lane, int entries, const std::string& kind = "tombstone") {
+        database.query(
+            fmt::format("with s as (insert into streams (rental_id, customer_id, lane, spool_id, h_before) "
+                        "select {0}, {1}, {2}, decode(md5(random()::text), 'hex'), decode(md5(random()::text), 'hex') "
+                        "returning id) "
+                        "insert into losses (customer_id, rental_id, stream_id, kind, first_seq, last_seq, entries, "
+                        "at_least, oldest_observed_at, newest_observed_at) "
+                        "select {1}, {0}, id, '{4}', 1, {3}, {3}, '{4}' = 'fork', '2026-04-08 09:12:05+09', "
+                        "'2026-04-08 10:39:40+09' from s",
+                        tenant.rental.value, tenant.customer.value, lane, entries, kind));
+    }
+
     base::Expected<int> close(base::Time now) { return notifier::Closer{connection, settings, events}.close_due(now); }
 
     base::Expected<bool> send(int port) {
@@ -224,4 +237,56 @@ TEST_CASE("only one notifier closes hours, and the next takes over when it goes"
         (void)second.wait_for_notification(10);
     }
     CHECK(store::NotifierStore{second}.lead() == true);
+}
+
+TEST_CASE("what was lost in an hour is told in one mail of its own, exactly and once") {
+    Service service;
+    service.add_recipient("boss@example.jp", "en");
+    REQUIRE(service.close(ten) == 0);
+    service.news(3, "1-0001");
+    service.lose(1, 100);
+    service.lose(1, 25);
+    service.lose(0, 2, "fork");
+    service.lose(2, 40);
+    CHECK(service.close(ten + 59min) == 0);
+    CHECK(service.close(ten + 60min) == 2);
+    CHECK(service.count("digests where kind = 'losses' and severity is null") == 1);
+    CHECK(service.count("losses where digest_id is null") == 0);
+    CHECK(service.count("losses join digests d on d.id = digest_id where d.kind = 'losses'") == 4);
+    CHECK(service.count("outbox o join digests d on d.id = o.digest_id where d.kind = 'losses'") == 2);
+    CHECK(service.count("alarms where kind = 'losses_told' and closed_at is null and detail like '%at least 127 "
+                        "detections, 2 urgent; % 40 counts of blocks, 0 urgent'") == 1);
+    service.lose(1, 5);  // late: the next hour's mail
+    CHECK(service.close(ten + 61min) == 0);
+    CHECK(service.close(ten + 120min) == 1);
+    CHECK(service.close(ten + 180min) == 0);
+    CHECK(service.count("digests where kind = 'losses'") == 2);
+}
+
+TEST_CASE("three stars at once take no losses along; they wait for the hour") {
+    Service service;
+    service.database.query("update customers set three_stars_at_once = true");
+    REQUIRE(service.close(ten) == 0);
+    service.news(3, "1-0001");
+    service.lose(1, 5);
+    CHECK(service.close(ten + 1min) == 1);
+    CHECK(service.count("losses where digest_id is null") == 1);
+}
+
+TEST_CASE("losses that cannot be mailed wait, with an alarm, and keep no findings waiting") {
+    Service service;
+    // Texts as they were before there was a mail about losses.
+    service.database.query("update mail_texts set content = regexp_replace(content, '\n  loss_subject_ja:.*', '')");
+    REQUIRE(service.close(ten) == 0);
+    service.news(2, "1-0001");
+    service.lose(1, 5);
+    CHECK(service.close(ten + 60min) == 1);
+    CHECK(service.count("losses where digest_id is null") == 1);
+    CHECK(service.count(
+              "alarms where kind = 'digest_failed' and closed_at is null and detail like '%loss_subject_ja%'") == 1);
+    CHECK(service.count("alarms where kind = 'losses_told'") == 0);
+    service.database.query("delete from mail_texts");
+    service.load("mail_texts", MIMAMORI_SOURCE_DIR "/packs/mail-texts-2026.yaml");
+    CHECK(service.close(ten + 120min) == 1);
+    CHECK(service.count("alarms where kind = 'digest_failed' and closed_at is null") == 0);
 }

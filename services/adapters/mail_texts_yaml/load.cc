@@ -49,11 +49,6 @@ base::Expected<domain::MailTemplates> read(const YAML::Node& root) {
     if (out.version.empty() || out.effective_from == base::Time{}) {
         return wrong(root, "version and effective_from must be given");
     }
-    for (const auto name : domain::mail_template_names) {
-        if (!out.texts.contains(name)) {
-            return wrong(root, "template {} is missing", name);
-        }
-    }
     return out;
 }
 
