@@ -33,15 +33,18 @@ Output apply_tenants(const Context& context, const std::string& file) {
     store::TenantChanges changes;
     return audited(context,
                    [&](store::Connection& connection) {
-                       return store::apply_tenants(connection, *tenants, context.clock.now()).map([&](store::TenantChanges done) {
-                           changes = done;
-                           return Audit{"tenants.apply", "tenants",
-                                        fmt::format("{{\"made\":{},\"changed\":{},\"unchanged\":{}}}", done.made, done.changed,
-                                                    done.unchanged)};
-                       });
+                       return store::apply_tenants(connection, *tenants, context.clock.now())
+                           .map([&](store::TenantChanges done) {
+                               changes = done;
+                               return Audit{"tenants.apply", "tenants",
+                                            fmt::format("{{\"made\":{},\"changed\":{},\"unchanged\":{},\"ended\":{}}}",
+                                                        done.made, done.changed, done.unchanged, done.ended)};
+                           });
                    })
         .map([&] {
-            return fmt::format("{} made, {} changed, {} as before\n", changes.made, changes.changed, changes.unchanged);
+            return fmt::format("{} made, {} changed, {} as before{}\n", changes.made, changes.changed,
+                               changes.unchanged,
+                               changes.ended == 0 ? "" : fmt::format(", {} recipient(s) ended", changes.ended));
         });
 }
 

@@ -79,7 +79,7 @@ void check_customer(DeclaredCustomer& customer, std::set<std::string, std::less<
     check_name(what, customer.name, defects);
     check_language(what, customer.language, defects);
     std::set<std::string, std::less<>> addresses;
-    for (const auto& recipient : customer.recipients) {
+    for (const auto& recipient : customer.recipients.value_or(std::vector<DeclaredRecipient>{})) {
         if (!is_mail_address(recipient.address)) {
             defects.push_back(fmt::format("{}: \"{}\" is no mail address", what, recipient.address));
         }

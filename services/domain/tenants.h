@@ -20,6 +20,7 @@ struct DeclaredDesk {  // the consultation desk as mails print it, from a time o
 struct DeclaredRecipient {
     std::string address, name;
     std::optional<std::string> language;  // empty: the customer's
+    std::optional<base::Time> ends_at;    // gets no mail from then on; empty: no end
 };
 
 struct DeclaredDeviceName {
@@ -40,7 +41,8 @@ struct DeclaredSite {
 struct DeclaredCustomer {
     std::string name, contact_name, language = "ja";
     bool three_stars_at_once = false;
-    std::vector<DeclaredRecipient> recipients;
+    std::optional<std::vector<DeclaredRecipient>>
+        recipients;  // all of them: who is left out ends. Empty: they stay as they are
     std::vector<DeclaredDeviceName> device_names;
     std::vector<DeclaredSite> sites;
 };

@@ -129,7 +129,7 @@ base::Expected<bool> Closer::close_one(const store::OpenNews& news, base::Time s
 base::Expected<void> Closer::fill_outbox(const store::OpenNews& news, base::DigestId digest, base::Time start, base::Time end,
                                          base::Time now) {
     auto customer = store_.customer(news.customer);
-    auto recipients = store_.recipients(news.customer);
+    auto recipients = store_.recipients(news.customer, now);
     if (!customer || !recipients) {
         return tl::unexpected{customer ? recipients.error() : customer.error()};
     }

@@ -64,12 +64,9 @@ class Applier {
         if (!id) {
             return tl::unexpected{id.error()};
         }
-        for (const auto& recipient : declared.recipients) {
-            auto done = put("apply_recipient", Params{}
-                                                   .integer(*id).text(recipient.address).text(recipient.name)
-                                                   .text_or_null(recipient.language));
-            if (!done) {
-                return tl::unexpected{done.error()};
+        if (declared.recipients) {
+            if (auto done = recipients({*id}, declared.name, *declared.recipients); !done) {
+                return done;
             }
         }
         for (const auto& named : declared.device_names) {
@@ -88,6 +85,42 @@ class Applier {
                     return done;
                 }
             }
+        }
+        return {};
+    }
+
+    // Who is left out ends now. Alert mails may go to somebody else but never to nobody: one recipient without an end
+    // stays.
+    Expected<void> recipients(base::CustomerId customer, std::string_view name,
+                              const std::vector<domain::DeclaredRecipient>& declared) {
+        std::vector<std::string> stay;
+        for (const auto& recipient : declared) {
+            const auto end = recipient.ends_at ? std::optional{base::to_us(*recipient.ends_at)} : std::nullopt;
+            auto done = put("apply_recipient", Params{}
+                                                   .id(customer)
+                                                   .text(recipient.address)
+                                                   .text(recipient.name)
+                                                   .text_or_null(recipient.language)
+                                                   .integer_or_null(end)
+                                                   .time(now_));
+            if (!done) {
+                return tl::unexpected{done.error()};
+            }
+            stay.push_back(recipient.address);
+        }
+        auto ended = connection_.run("end_recipients", Params{}.id(customer).texts(stay).time(now_));
+        auto left = connection_.run("count_recipients", Params{}.id(customer));
+        if (!ended || !left) {
+            return tl::unexpected{ended ? left.error() : ended.error()};
+        }
+        changes_.ended += ended->affected();
+        if (left->integer(0, 0) == 0 && left->integer(0, 1) > 0) {
+            return base::failure(
+                FailureKind::refused,
+                fmt::format("customer \"{}\" would have nobody to mail to: alert mails can be redirected, not stopped. "
+                            "List at least one recipient without `ends` in its place; without the key `recipients` "
+                            "all stay as they are",
+                            name));
         }
         return {};
     }

@@ -1,5 +1,5 @@
 // Writes declared tenants into their tables, and the rentals and certificates that identify appliances.
-// Nothing is ever deleted here: what a file no longer names stays.
+// Nothing is ever deleted here: what a file no longer names stays; only recipients end, and their rows stay too.
 #pragma once
 
 #include <array>
@@ -15,9 +15,11 @@ namespace mimamori::store {
 
 struct TenantChanges {
     std::int64_t made = 0, changed = 0, unchanged = 0;
+    std::int64_t ended = 0;  // recipients that the file leaves out
 };
-// Within the caller's transaction. Without effect when repeated. `tenants` has passed check_tenants. Refused if an appliance is rented at
-// another site: its rental must be ended first.
+// Within the caller's transaction. Without effect when repeated. `tenants` has passed check_tenants. Refused if an
+// appliance is rented at another site: its rental must be ended first. Refused if a customer's last recipient would
+// end.
 Expected<TenantChanges> apply_tenants(Connection& connection, const domain::Tenants& tenants, base::Time now);
 
 struct OpenRental {

@@ -138,8 +138,8 @@ Expected<DigestCustomer> NotifierStore::customer(base::CustomerId customer) {
     });
 }
 
-Expected<std::vector<DigestRecipient>> NotifierStore::recipients(base::CustomerId customer) {
-    return connection_.run("digest_recipients", Params{}.id(customer)).map([](const Result& rows) {
+Expected<std::vector<DigestRecipient>> NotifierStore::recipients(base::CustomerId customer, base::Time at) {
+    return connection_.run("digest_recipients", Params{}.id(customer).time(at)).map([](const Result& rows) {
         std::vector<DigestRecipient> out;
         for (int row = 0; row < rows.rows(); ++row) {
             const auto language = rows.text(row, 2);

@@ -76,7 +76,7 @@ class NotifierStore {
     Expected<std::vector<DigestItem>> digest_items(base::DigestId digest);
     Expected<std::vector<domain::LossItem>> digest_losses(base::DigestId digest);
     Expected<DigestCustomer> customer(base::CustomerId customer);
-    Expected<std::vector<DigestRecipient>> recipients(base::CustomerId customer);
+    Expected<std::vector<DigestRecipient>> recipients(base::CustomerId customer, base::Time at);
     Expected<std::optional<Desk>> desk_in_force(base::OperatorId id, base::Time at);
     Expected<std::optional<domain::InsuranceFacts>> terms_in_force(base::Time at);
     Expected<std::optional<StoredText>> mail_texts_in_force(base::Time at);

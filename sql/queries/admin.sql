@@ -114,15 +114,29 @@ insert into rentals (customer_id, site_id, appliance_id, starts_at) values ($1, 
 update rentals set ends_at = from_us($2) where id = $1 and ends_at is null;
 
 -- name: apply_recipient
--- $1 customer, $2 address, $3 name, $4 language or null
-with known as (select id from recipients where customer_id = $1 and address = $2),
+-- $1 customer, $2 address, $3 name, $4 language or null, $5 end (us) or null, $6 now (us). A recipient that has ended stays ended:
+-- an address that comes back is a new recipient.
+with known as (select id from recipients
+               where customer_id = $1 and address = $2
+                 and (ends_at is null or ends_at > from_us($6) or ends_at is not distinct from from_us($5))
+               order by ends_at desc nulls first limit 1),
      changed as (
-         update recipients set name = $3, language = $4 from known
-         where recipients.id = known.id and (name, language) is distinct from ($3, $4::text) returning recipients.id),
+         update recipients set name = $3, language = $4, ends_at = from_us($5) from known
+         where recipients.id = known.id and (name, language, ends_at) is distinct from ($3, $4::text, from_us($5))
+         returning recipients.id),
      made as (
-         insert into recipients (customer_id, address, name, language)
-         select $1, $2, $3, $4 where not exists (select from known) returning id)
+         insert into recipients (customer_id, address, name, language, ends_at, created_at)
+         select $1, $2, $3, $4, from_us($5), from_us($6) where not exists (select from known) returning id)
 select coalesce((select id from known), (select id from made)), exists (select from made), exists (select from changed);
+
+-- name: end_recipients
+-- $1 customer, $2 addresses that stay, $3 now (us)
+update recipients set ends_at = from_us($3)
+where customer_id = $1 and (ends_at is null or ends_at > from_us($3)) and address <> all ($2::text[]);
+
+-- name: count_recipients
+-- $1 customer: how many there are without an end, and how many there ever were
+select count(*) filter (where ends_at is null), count(*) from recipients where customer_id = $1;
 
 -- name: apply_device_name
 -- $1 customer, $2 device key, $3 name
@@ -275,7 +289,8 @@ select audit_breaks();
 -- at most a day long; a customer whom nobody reads mails for keeps its news, and that is said.
 with waiting as (
          select customer_id, count(*) as items, min(at) as oldest,
-                exists (select from recipients r where r.customer_id = open.customer_id) as has_recipient
+                exists (select from recipients r
+                       where r.customer_id = open.customer_id and (r.ends_at is null or r.ends_at > now())) as has_recipient
          from (select customer_id, created_at as at from mail_items where digest_id is null
                union all
                select customer_id, recorded_at from losses where digest_id is null) open

@@ -77,8 +77,9 @@ select c.name, c.contact_name, c.language, r.operator_id
 from customers c join resellers r on r.id = c.reseller_id where c.id = $1;
 
 -- name: digest_recipients
--- $1 customer
-select address, name, coalesce(language, '') from recipients where customer_id = $1 order by id;
+-- $1 customer, $2 now (us)
+select address, name, coalesce(language, '') from recipients
+where customer_id = $1 and (ends_at is null or ends_at > from_us($2)) order by id;
 
 -- name: desk_in_force
 -- $1 operator, $2 time (us)

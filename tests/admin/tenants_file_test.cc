@@ -26,7 +26,7 @@ resellers:
       - name: 株式会社みほん製作所
         contact_name: ご担当者様
         three_stars_at_once: true
-        recipients: [{address: owner@example.com, name: 社長, language: en}, {address: b@example.com}]
+        recipients: [{address: owner@example.com, name: 社長, language: en}, {address: b@example.com, ends: 2026-05-01}]
         device_names: [{device: "00:00:5e:00:53:17", name: 経理のパソコン}, {device: 192.168.1.9, name: プリンター}]
         sites:
           - name: 本社
@@ -55,8 +55,11 @@ TEST_CASE("the whole file is read, and addresses take the database's form") {
     const auto& customer = tenants->resellers.at(0).customers.at(0);
     CHECK(customer.three_stars_at_once);
     CHECK(customer.language == "ja");
-    CHECK(customer.recipients.at(0).language == "en");
-    CHECK_FALSE(customer.recipients.at(1).language);
+    CHECK(customer.recipients.value().at(0).language == "en");
+    CHECK_FALSE(customer.recipients->at(1).language);
+    CHECK_FALSE(customer.recipients->at(0).ends_at);
+    REQUIRE(customer.recipients->at(1).ends_at);
+    CHECK(base::format_jst(*customer.recipients->at(1).ends_at) == "2026-05-01 00:00:00");
     CHECK(customer.device_names.at(0).device == "00-00-5E-00-53-17");
     CHECK(customer.device_names.at(1).device == "192.168.1.9");
     CHECK(customer.sites.at(0).lan_ranges == std::vector<std::string>{"192.168.1.0/24"});
@@ -77,6 +80,7 @@ TEST_CASE("what the file's form does not allow is refused with its line") {
         {"{ja: 監視センター, en: Watch Centre}", "監視センター", "line 6"},
         {"lan_ranges: [192.168.1.0/24]", "lan_ranges: 192.168.1.0/24", "must be a list"},
         {"recipients: [", "recipients: {", "line "},
+        {"ends: 2026-05-01", "ends: someday", "line 17"},
         {"operator:", "operators:", "line 1: the file has no key \"operators\""},
     };
     for (const auto& row : rows) {

@@ -23,7 +23,7 @@ domain::Tenants declared() {
     desk.portal_url = "https://portal.example.com";
     domain::DeclaredCustomer customer;
     customer.name = "株式会社みほん製作所";
-    customer.recipients = {{"owner@example.com", "社長", std::nullopt}};
+    customer.recipients.emplace({domain::DeclaredRecipient{"owner@example.com", "社長", std::nullopt, std::nullopt}});
     customer.device_names = {{"00-00-5E-00-53-17", "経理のパソコン"}};
     customer.sites = {{"本社", {"192.168.1.0/24"}, {{"0000000001", "UTM"}, {"0000000002", "UTM"}}}};
     domain::Tenants out{"みほん商工会議所", {desk}, {{"みほん商工会議所", {customer}}}};
@@ -68,7 +68,7 @@ TEST_CASE("each changed value reaches its row and nothing else does") {
     auto& customer = changed.resellers[0].customers[0];
     customer.contact_name = "総務課";
     customer.three_stars_at_once = true;
-    customer.recipients[0].language = "en";
+    customer.recipients->at(0).language = "en";
     customer.device_names[0].name = "受付のパソコン";
     customer.sites[0].lan_ranges = {"10.1.0.0/16"};
     customer.sites[0].appliances[0].model = "UTM2";
@@ -93,8 +93,9 @@ TEST_CASE("an appliance does not change its customer unnoticed: its rental must 
     moved.resellers[0].customers.push_back(moved.resellers[0].customers[0]);
     auto& next = moved.resellers[0].customers[1];
     next.name = "みほん商店";
-    next.recipients.clear();
-    moved.resellers[0].customers[0].sites[0].appliances.erase(moved.resellers[0].customers[0].sites[0].appliances.begin());
+    next.recipients.reset();
+    moved.resellers[0].customers[0].sites[0].appliances.erase(
+        moved.resellers[0].customers[0].sites[0].appliances.begin());
     next.sites[0].appliances.pop_back();
     REQUIRE(admin.begin());
     const auto refused = store::apply_tenants(admin, moved, now);
@@ -110,6 +111,62 @@ TEST_CASE("an appliance does not change its customer unnoticed: its rental must 
     CHECK(after->customer_name == "みほん商店");
     CHECK(after->id != before->id);
     CHECK(database.integer("select count(*) from rentals") == 3);
+}
+
+TEST_CASE("a recipient ends when the file leaves it out or says when; its row stays, and a return is another row") {
+    test::TestDatabase database;
+    auto admin = database.connect("admin");
+    auto tenants = declared();
+    auto& recipients = tenants.resellers[0].customers[0].recipients;
+    recipients->push_back({"boss@example.com", "", std::nullopt, std::nullopt});
+    recipients->push_back({"temp@example.com", "", std::nullopt, now + std::chrono::hours{48}});
+    apply(admin, tenants);
+    const auto mailed_at = [&](base::Time at) {
+        return database.query(
+            "select string_agg(address, ' ' order by address) from recipients where ends_at is null or ends_at > "
+            "from_us(" +
+            std::to_string(base::to_us(at)) + ")")[0][0];
+    };
+    CHECK(mailed_at(now) == "boss@example.com owner@example.com temp@example.com");
+    CHECK(mailed_at(now + std::chrono::hours{49}) == "boss@example.com owner@example.com");
+
+    const auto later = now + std::chrono::hours{1};
+    recipients->erase(recipients->begin());  // the owner
+    CHECK(apply(admin, tenants, later).ended == 1);
+    CHECK(mailed_at(later) == "boss@example.com temp@example.com");
+    CHECK(apply(admin, tenants, later).ended == 0);
+    recipients->pop_back();  // the end that was set is still to come: it comes now
+    CHECK(apply(admin, tenants, later).ended == 1);
+    CHECK(mailed_at(later) == "boss@example.com");
+
+    tenants.resellers[0].customers[0].recipients.reset();  // a file that does not speak of recipients
+    CHECK(apply(admin, tenants, later).ended == 0);
+    CHECK(mailed_at(later) == "boss@example.com");
+
+    const auto back = declared();
+    CHECK(apply(admin, back, later + std::chrono::hours{1}).made == 1);
+    CHECK(database.query("select count(*), count(ends_at) from recipients where address = 'owner@example.com'") ==
+          std::vector<std::vector<std::string>>{{"2", "1"}});
+    CHECK(apply(admin, back, later + std::chrono::hours{2}).made == 0);
+}
+
+TEST_CASE("the last recipient cannot end, neither by being left out nor by a date; the error says what to do") {
+    test::TestDatabase database;
+    auto admin = database.connect("admin");
+    apply(admin, declared());
+    const auto refused = [&](std::vector<domain::DeclaredRecipient> recipients) {
+        auto tenants = declared();
+        tenants.resellers[0].customers[0].recipients = std::move(recipients);
+        REQUIRE(admin.begin());
+        const auto done = store::apply_tenants(admin, tenants, now);
+        admin.rollback();
+        return done ? std::string{} : done.error().what;
+    };
+    CHECK(refused({}).find("株式会社みほん製作所\" would have nobody to mail to") != std::string::npos);
+    CHECK(refused({{"owner@example.com", "社長", std::nullopt, now + std::chrono::hours{1}}})
+              .find("at least one recipient without") != std::string::npos);
+    CHECK(refused({{"new@example.com", "", std::nullopt, std::nullopt}}) == "");  // redirected
+    CHECK(database.integer("select count(*) from recipients where ends_at is null") == 1);
 }
 
 TEST_CASE("two operators that apply the same file at once make everything once") {

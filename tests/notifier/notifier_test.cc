@@ -152,6 +152,21 @@ TEST_CASE("a customer without a recipient keeps its news, and an alarm says so u
     CHECK(service.count("alarms where kind = 'digest_without_recipient' and closed_at is null") == 0);
 }
 
+TEST_CASE("a recipient whose end has come gets no further mail") {
+    Service service;
+    service.add_recipient("former@example.jp");
+    service.database.query(
+        "update recipients set ends_at = '2026-04-08 11:30:00+09' where address = 'former@example.jp'");
+    REQUIRE(service.close(ten) == 0);
+    service.news(3, "1-0001");
+    REQUIRE(service.close(ten + 60min) == 1);
+    CHECK(service.count("outbox where address = 'former@example.jp'") == 1);
+    service.news(3, "1-0002");
+    REQUIRE(service.close(ten + 120min) == 1);
+    CHECK(service.count("outbox where address = 'former@example.jp'") == 1);
+    CHECK(service.count("outbox where address = 'owner@example.jp'") == 2);
+}
+
 TEST_CASE("one customer's broken mail does not keep the others waiting") {
     Service service;
     REQUIRE(service.close(ten) == 0);

@@ -130,11 +130,15 @@ domain::DeclaredCustomer customer_from(const YAML::Node& node) {
     out.contact_name = text(node, "contact_name", "");
     out.language = text(node, "language", "ja");
     out.three_stars_at_once = flag(node, "three_stars_at_once");
+    if (node["recipients"]) {
+        out.recipients.emplace();
+    }
     each(node, "recipients", [&](const YAML::Node& recipient) {
-        only_keys(recipient, "a recipient", {"address", "name", "language"});
+        only_keys(recipient, "a recipient", {"address", "name", "language", "ends"});
         const auto language = text(recipient, "language", "");
-        out.recipients.push_back({text(recipient, "address"), text(recipient, "name", ""),
-                                  language.empty() ? std::nullopt : std::optional{language}});
+        out.recipients->push_back({text(recipient, "address"), text(recipient, "name", ""),
+                                   language.empty() ? std::nullopt : std::optional{language},
+                                   recipient["ends"] ? std::optional{time_of(recipient, "ends")} : std::nullopt});
     });
     each(node, "device_names", [&](const YAML::Node& named) {
         only_keys(named, "a device name", {"device", "name"});

@@ -17,7 +17,10 @@
 //       customers:
 //         - name: 株式会社みほん製作所
 //           contact_name: ご担当者様            # optional, as are language, three_stars_at_once and the lists below
-//           recipients: [{address: owner@example.com, name: 社長, language: ja}]
+//           recipients:                         # all of them: who is left out gets no further mail; without the key
+//           nothing changes
+//             - {address: owner@example.com, name: 社長, language: ja}
+//             - {address: old@example.com, ends: 2026-05-01}
 //           device_names: [{device: "00-00-5E-00-53-17", name: 経理のパソコン}]
 //           sites:
 //             - name: 本社
