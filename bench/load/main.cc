@@ -83,27 +83,27 @@ bool wait_for(const char* event, const Run& run, const Drivers& drivers, std::ch
     }
 }
 
-// The identities in `folder`, in the order of their names; its first `connections` are used.
+// The identities in the folder, in the order of their names: `connections` of them from `first` on.
 int add_appliances(const Options& options, Drivers& drivers) {
     std::vector<std::string> homes;
     for (const auto& entry : std::filesystem::directory_iterator{options.identities}) {
         homes.push_back(entry.path().string());
     }
     std::sort(homes.begin(), homes.end());
-    if (homes.size() < options.connections) {
+    if (homes.size() < options.first + options.connections) {
         fmt::print(stderr, "load: {} holds {} identities, {} connections are asked for\n", options.identities,
                    homes.size(), options.connections);
         return 1;
     }
     const auto now = std::chrono::time_point_cast<base::Micros>(std::chrono::system_clock::now());
     for (std::size_t i = 0; i < options.connections; ++i) {
-        auto identity =
-            agent::uplink::read_identity({homes[i] + "/ca.pem", homes[i] + "/agent.pem", homes[i] + "/agent.key"}, now);
+        const auto& home = homes[options.first + i];
+        auto identity = agent::uplink::read_identity({home + "/ca.pem", home + "/agent.pem", home + "/agent.key"}, now);
         if (!identity) {
             fmt::print(stderr, "load: {}\n", identity.error().what);
             return 1;
         }
-        drivers[i % drivers.size()]->add(std::filesystem::path{homes[i]}.filename().string(), std::move(*identity), i);
+        drivers[i % drivers.size()]->add(std::filesystem::path{home}.filename().string(), std::move(*identity), i);
     }
     return 0;
 }
@@ -199,6 +199,7 @@ int main(int argc, char** argv) {
                      "RATE:SECONDS (entries a second, all appliances) or closed:SECONDS; several, in order")
         ->required();
     running->add_option("--connections", options.connections)->check(CLI::Range(1, 20'000));
+    running->add_option("--first", options.first, "Identities to leave out before the first one used");
     running->add_option("--threads", options.threads)->check(CLI::Range(1, 64));
     running->add_option("--opening-at-once", options.opening_at_once)->check(CLI::Range(1, 10'000));
     running->add_option("--window", options.window, "Entries under way of one appliance")

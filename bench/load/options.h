@@ -22,6 +22,7 @@ struct Phase {
 struct Options {
     std::string address, identities, out;
     std::size_t connections = 1;
+    std::size_t first = 0;  // identities left out before the first one used
     std::size_t threads = 1;
     std::size_t opening_at_once = 64;            // handshakes under way
     std::size_t window = 4000;                   // entries under way of one appliance; its memory is bounded by it
