@@ -132,6 +132,7 @@ void Shard::on_batch(Session& session, const Parsed<delivery::Envelope>& parsed,
         record.set_received_at_us(base::to_us(context_.clock.now()));
         record.set_clock_offset_us(session.clock_offset_us);
         mine.under_way.emplace(order, Partition::UnderWay{session.stream->id(), produce->tag});
+        mine.ahead.emplace_back(order, session.stream->id());
         context_.batches_received.Increment();
         if (auto written = context_.log.write(session.partition, order, session.origin, record); !written) {
             mine.under_way.erase(order);

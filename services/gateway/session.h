@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,6 +45,10 @@ struct Shard::Partition {
     };
     std::unordered_map<std::uint64_t, UnderWay> under_way;  // by order; ticks are not in it
     std::unordered_set<std::uint64_t> unsettled;            // stream ids of sessions with something unsettled
+    std::unordered_set<std::uint64_t> passed;               // of those, with something that the log has passed
+    // Records that the log has not passed, in producing order, with their sessions: who is to be asked when it has. So a
+    // step of the log costs what it passes, not what is connected.
+    std::deque<std::pair<std::uint64_t, std::uint64_t>> ahead;
 };
 
 }  // namespace mimamori::gateway

@@ -205,26 +205,30 @@ void Shard::do_progress(const ProgressRecord& record) {
 
 // The log moved: has it passed something that is unsettled?
 void Shard::look_at_partition(Partition& mine) {
-    const std::vector<std::uint64_t> ids{mine.unsettled.begin(), mine.unsettled.end()};
+    std::vector<std::uint64_t> ids{mine.passed.begin(), mine.passed.end()};
+    while (!mine.ahead.empty() && mine.ahead.front().first <= mine.view.snapshot().passed_order) {
+        ids.push_back(mine.ahead.front().second);
+        mine.ahead.pop_front();
+    }
     for (const auto id : ids) {
-        if (auto* session = find(id)) {
+        if (auto* session = find(id); session != nullptr && session->machine.has_passed(mine.view.snapshot())) {
             perform(*session, session->machine.on_partition(mine.view.snapshot()));
             settle_accounts(*session);
         }
     }
 }
 
-// Keeps the common sum and the set of unsettled sessions true, and reads on if there is room again.
+// Keeps the common sum and the partition's sets of sessions true, and reads on if there is room again.
 void Shard::settle_accounts(Session& session) {
     const auto bytes = session.machine.unsettled_bytes();
     context_.unsettled_bytes.fetch_add(bytes - session.accounted, std::memory_order_relaxed);  // wraps: a difference
     session.accounted = bytes;
-    auto& unsettled = partition(session.partition).unsettled;
-    if (session.machine.has_unsettled()) {
-        unsettled.insert(session.stream->id());
-    } else {
-        unsettled.erase(session.stream->id());
-    }
+    auto& mine = partition(session.partition);
+    const auto keep = [id = session.stream->id()](std::unordered_set<std::uint64_t>& set, bool in) {
+        in ? (void)set.insert(id) : (void)set.erase(id);
+    };
+    keep(mine.unsettled, session.machine.has_unsettled());
+    keep(mine.passed, session.machine.has_passed(mine.view.snapshot()));
     if (paused_.contains(session.stream->id())) {
         read_on(session);
     }
@@ -257,6 +261,7 @@ void Shard::forget(Session& session) {
     const auto id = session.stream->id();
     context_.unsettled_bytes.fetch_sub(session.accounted, std::memory_order_relaxed);
     partition(session.partition).unsettled.erase(id);
+    partition(session.partition).passed.erase(id);
     paused_.erase(id);
     if (const auto mine = by_rental_.find(session.origin.rental.value);
         mine != by_rental_.end() && mine->second == &session) {

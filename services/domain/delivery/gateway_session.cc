@@ -279,6 +279,11 @@ bool GatewaySession::has_unsettled() const {
     return std::any_of(lanes_.begin(), lanes_.end(), [](const LaneState& lane) { return !lane.unsettled.empty(); });
 }
 
+bool GatewaySession::has_passed(const PartitionSnapshot& partition) const {
+    return std::any_of(lanes_.begin(), lanes_.end(),
+                       [&](const LaneState& lane) { return lane.open() && lane.has_passed(partition.passed_order); });
+}
+
 std::uint64_t GatewaySession::unsettled_bytes() const {
     std::uint64_t sum = 0;
     for (const auto& lane : lanes_) {

@@ -124,6 +124,8 @@ class GatewaySession {
     // False: do not read from the connection until something settles.
     bool wants_more() const;
     bool has_unsettled() const;
+    // Something unsettled was passed, as far as this snapshot knows: on_partition is to be called when it changes.
+    bool has_passed(const PartitionSnapshot& partition) const;
     std::uint64_t unsettled_bytes() const;
     const std::optional<Cursor>& cursor(Lane lane) const { return lanes_[index_of(lane)].cursor; }
     const SpoolId& spool_id(Lane lane) const { return lanes_[index_of(lane)].spool_id; }
