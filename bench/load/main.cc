@@ -1,6 +1,7 @@
 // Plays many agents against a running service: `mimamori-load run` sends, `mimamori-load identities` makes
 // certificates. bench/README.md says how to read what it prints. Ends with 0 only when every entry it made is settled
 // under its own hash.
+#include <absl/synchronization/mutex.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -113,6 +114,7 @@ int run(const Options& options) {
     ::getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &files);
+    absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // as the gateway does
     agent::uplink::route_grpc_log([](const std::string& text) { fmt::print(stderr, "load: gRPC: {}\n", text); });
 
     const Traffic traffic{options.what};

@@ -1,5 +1,6 @@
 #include "adapters/grpc/uplink_server.h"
 
+#include <absl/synchronization/mutex.h>
 #include <grpc/support/log.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/security/tls_certificate_provider.h>
@@ -180,6 +181,8 @@ UplinkServer::~UplinkServer() {
 
 base::Expected<void> UplinkServer::start() {
     const auto& settings = parts_->settings;
+    // Debian builds Abseil with its search for lock cycles, which costs at every lock that gRPC takes.
+    absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
     ::setenv("GRPC_SSL_CIPHER_SUITES", tls13_only_suites, 1);  // gRPC reads it once, at the first use of TLS
     tls::TlsServerCredentialsOptions options{std::make_shared<tls::FileWatcherCertificateProvider>(
         settings.key_file, settings.certificate_file, settings.ca_file, reload_files_seconds)};
