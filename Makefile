@@ -1,10 +1,11 @@
 # Two commands do everything on a fresh Debian 12 machine: make demo and make test.
-.PHONY: help demo clean-demo test fmt clean
+.PHONY: help demo clean-demo test bench fmt clean
 
 help:
 	@echo "make demo        install, build, start everything on loopback and run the main job on real input"
 	@echo "make clean-demo  stop the demonstration and remove its data"
 	@echo "make test        install, build and run all tests"
+	@echo "make bench       install, build and measure the whole service on this machine (bench/README.md)"
 	@echo "make fmt         format the C++ files with clang-format"
 	@echo "make clean       stop everything and remove what was built"
 
@@ -20,6 +21,12 @@ test:
 	@deploy/dev/install
 	@tests/run
 
+bench:
+	@deploy/dev/install
+	@deploy/dev/build release mimamori mimamori-agent mimamori-load mimamori-micro
+	@bench/run
+	@build/release/bench/micro/mimamori-micro
+
 fmt:
 	@command -v clang-format >/dev/null || { echo "fmt: clang-format is not installed; it is Debian's package clang-format" >&2; exit 1; }
 	@git ls-files -z '*.cc' '*.h' | xargs -0 clang-format -i
@@ -29,4 +36,5 @@ clean:
 	@[ ! -x deploy/dev/demo ] || deploy/dev/demo clean
 	@deploy/dev/stack destroy --dir build/stack
 	@deploy/dev/stack destroy --dir build/stack-test
+	@deploy/dev/stack destroy --dir build/stack-bench
 	@rm -rf build
