@@ -1,6 +1,7 @@
 """A whole mimamori on loopback: makes its database, topics, certificates and tenants through the product's own command line,
 and starts, kills and stops its processes. The demonstration and the journeys are built on it. Not a part of the product.
 """
+import hashlib
 import json
 import os
 import pathlib
@@ -77,6 +78,9 @@ class Service:
         self.topics = topic_prefix
         self.window_ms = window_ms
         self.partitions = partitions
+        # Services on one stack are told apart by their bounce address; the mailbox keeps a Maildir for each.
+        self.bounce_address = f"bounce-{hashlib.sha256(database.encode()).hexdigest()[:8]}@otasuke.example"
+        self.bounces = pathlib.Path(stack["MIMAMORI_BOUNCE_FOLDER"]) / self.bounce_address
         self.processes = {}
         self.agents = {}
 
@@ -87,6 +91,8 @@ class Service:
         """Everything up to the point where processes can start. `tenants` is YAML text for `admin apply`."""
         for name in ("secrets", "log", "agents", "state"):
             (self.dir / name).mkdir(parents=True, exist_ok=True)
+        for name in ("tmp", "new", "cur"):
+            (self.bounces / name).mkdir(parents=True, exist_ok=True)
         if steered_clock and not self.clock_file.exists():
             self.steer(0)
         self.write_config(steered_clock)
@@ -130,7 +136,8 @@ ca_file = "{self.dir}/ca/ca.pem"
 [notifier]
 window_ms = {self.window_ms}
 from_address = "soc@otasuke.example"
-bounce_address = "bounce@otasuke.example"
+bounce_address = "{self.bounce_address}"
+bounce_maildir = "{self.bounces}"
 operator_address = "operator@otasuke.example"
 message_id_domain = "otasuke.example"
 poll_ms = 100

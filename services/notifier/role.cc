@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "notifier/bounces.h"
 #include "notifier/closer.h"
 #include "notifier/events.h"
 #include "notifier/operator_mail.h"
@@ -86,6 +87,21 @@ base::Expected<void> send_mails(std::stop_token stop, store::Connection& connect
     return {};
 }
 
+base::Expected<void> read_bounces(std::stop_token stop, store::Connection& connection, const Settings& settings,
+                                  platform::Process& process) {
+    BounceReader reader{connection, settings, process.events()};
+    while (!stop.stop_requested()) {
+        auto moved = reader.read_round();
+        if (!moved) {
+            return tl::unexpected{moved.error()};
+        }
+        if (*moved == 0) {
+            pause(stop, settings.poll);
+        }
+    }
+    return {};
+}
+
 }  // namespace
 
 base::Expected<void> check(const platform::Config& config) {
@@ -108,6 +124,14 @@ base::Expected<void> run(platform::Process& process, const platform::Config& con
         process.loops(fmt::format("sender {}", i + 1), [&, health](std::stop_token stop) {
             return with_session(stop, *settings, process.events(), health, [&](store::Connection& connection) {
                 return send_mails(stop, connection, *settings, process);
+            });
+        });
+    }
+    if (!settings->bounce_maildir.empty()) {
+        auto health = process.health().check("bounces");
+        process.loops("bounces", [&, health](std::stop_token stop) {
+            return with_session(stop, *settings, process.events(), health, [&](store::Connection& connection) {
+                return read_bounces(stop, connection, *settings, process);
             });
         });
     }

@@ -1,10 +1,10 @@
 #include "notifier/sender.h"
 
-#include <fmt/format.h>
-
 #include "base/random.h"
 #include "base/text.h"
+#include "domain/bounce.h"
 #include "notifier/events.h"
+#include "store/bounces.h"
 
 namespace mimamori::notifier {
 namespace {
@@ -27,8 +27,10 @@ base::Expected<bool> Sender::send_one() {
     if (!exhausted) {
         return tl::unexpected{exhausted.error()};
     }
-    for (const auto id : *exhausted) {
-        if (auto raised = alarm(mail_given_up, fmt::format("mail {}", id.value), "five attempts ended without an answer"); !raised) {
+    for (const auto& mail : *exhausted) {
+        if (auto raised = alarm(mail_given_up, store::mail_subject(mail.id, mail.to_customer),
+                                "five attempts ended without an answer");
+            !raised) {
             return tl::unexpected{raised.error()};
         }
     }
@@ -39,7 +41,8 @@ base::Expected<bool> Sender::send_one() {
     if (!*mail) {
         return false;
     }
-    auto outcome = relay_.send(settings_.bounce_address, (*mail)->address, (*mail)->mail);
+    auto outcome = relay_.send(domain::tagged_sender(settings_.bounce_address, (*mail)->bounce_token), (*mail)->address,
+                               (*mail)->mail);
     outcome.reply = base::to_single_line(base::to_valid_utf8(outcome.reply, 500));
     return note_end(**mail, outcome).map([] { return true; });
 }
@@ -61,7 +64,7 @@ base::Expected<void> Sender::note_end(const store::ClaimedMail& mail, const doma
     if (!ended) {
         return ended;
     }
-    const auto subject = fmt::format("mail {}", mail.id.value);
+    const auto subject = store::mail_subject(mail.id, mail.to_customer);
     if (decision.next == Next::sent) {
         events_.emit(mail_sent, {{"mail", mail.id.value}, {"attempts", state.attempts}});
         return store_.close_alarm(relay_slow.id, "relay");

@@ -1,5 +1,9 @@
 #include "notifier/settings.h"
 
+#include <fmt/format.h>
+
+#include "domain/bounce.h"
+
 namespace mimamori::notifier {
 
 using std::chrono::milliseconds;
@@ -22,11 +26,21 @@ base::Expected<Settings> read_settings(const platform::Config& config) {
     out.poll = notifier.duration_ms("poll_ms", milliseconds{1000}, milliseconds{10}, std::chrono::minutes{1});
     out.from_address = notifier.required_text("from_address");
     out.bounce_address = notifier.required_text("bounce_address");
+    out.bounce_maildir = notifier.text("bounce_maildir", "");
     out.operator_address = notifier.text("operator_address", "");
     out.message_id_domain = notifier.required_text("message_id_domain");
     out.senders = static_cast<int>(notifier.count("senders", 4, 1, 64));
     if (auto done = notifier.finish(); !done) {
         return tl::unexpected{done.error()};
+    }
+    const auto at = out.bounce_address.find('@');
+    if (at == 0 || at == std::string::npos || at > domain::longest_bounce_name) {
+        return base::failure(
+            base::FailureKind::refused,
+            fmt::format(
+                "notifier.bounce_address: \"{}\" must be a mail address with at most {} characters before the @, "
+                "since each mail adds a tag of its own there",
+                out.bounce_address, domain::longest_bounce_name));
     }
 
     auto smtp = config.section("smtp");

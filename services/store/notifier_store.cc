@@ -187,13 +187,19 @@ Expected<void> NotifierStore::insert_outbox(std::optional<base::CustomerId> cust
 }
 
 Expected<std::optional<ClaimedMail>> NotifierStore::claim_mail(std::int64_t lease_ms) {
-    return connection_.run("outbox_claim", Params{}.integer(lease_ms)).map([](const Result& rows) -> std::optional<ClaimedMail> {
-        if (rows.empty()) {
-            return std::nullopt;
-        }
-        return ClaimedMail{rows.id<base::OutboxId>(0, 0), std::string{rows.text(0, 1)}, rows.bytes(0, 2),
-                           {static_cast<int>(rows.integer(0, 3)), static_cast<int>(rows.integer(0, 4)), rows.time(0, 5), rows.time(0, 6)}};
-    });
+    return connection_.run("outbox_claim", Params{}.integer(lease_ms))
+        .map([](const Result& rows) -> std::optional<ClaimedMail> {
+            if (rows.empty()) {
+                return std::nullopt;
+            }
+            return ClaimedMail{.id = rows.id<base::OutboxId>(0, 0),
+                               .address = std::string{rows.text(0, 1)},
+                               .mail = rows.bytes(0, 2),
+                               .state = {static_cast<int>(rows.integer(0, 3)), static_cast<int>(rows.integer(0, 4)),
+                                         rows.time(0, 5), rows.time(0, 6)},
+                               .to_customer = !rows.is_null(0, 7),
+                               .bounce_token = std::string{rows.text(0, 8)}};
+        });
 }
 
 Expected<void> NotifierStore::end_attempt(base::OutboxId id, std::string_view state, bool reached_data, bool in_doubt,
@@ -203,11 +209,11 @@ Expected<void> NotifierStore::end_attempt(base::OutboxId id, std::string_view st
         .map([](const Result&) {});
 }
 
-Expected<std::vector<base::OutboxId>> NotifierStore::give_up_exhausted() {
+Expected<std::vector<ExhaustedMail>> NotifierStore::give_up_exhausted() {
     return connection_.run("outbox_give_up_exhausted").map([](const Result& rows) {
-        std::vector<base::OutboxId> out;
+        std::vector<ExhaustedMail> out;
         for (int row = 0; row < rows.rows(); ++row) {
-            out.push_back(rows.id<base::OutboxId>(row, 0));
+            out.push_back({rows.id<base::OutboxId>(row, 0), !rows.is_null(row, 1)});
         }
         return out;
     });

@@ -45,6 +45,13 @@ struct ClaimedMail {
     base::OutboxId id;
     std::string address, mail;
     domain::DeliveryState state;
+    bool to_customer;  // else to the operator
+    std::string bounce_token;
+};
+
+struct ExhaustedMail {
+    base::OutboxId id;
+    bool to_customer;
 };
 
 struct OpenAlarm {
@@ -89,7 +96,7 @@ class NotifierStore {
     // `reached_data` and `in_doubt` say what of the count stays.
     Expected<void> end_attempt(base::OutboxId id, std::string_view state, bool reached_data, bool in_doubt,
                                std::int64_t next_in_ms, std::string_view reply);
-    Expected<std::vector<base::OutboxId>> give_up_exhausted();
+    Expected<std::vector<ExhaustedMail>> give_up_exhausted();
 
     Expected<std::vector<OpenAlarm>> alarms_to_mail();
     Expected<void> alarms_mailed(const std::vector<std::int64_t>& ids);

@@ -112,7 +112,8 @@ update outbox set state = 'sending', attempts = attempts + 1, data_attempts = da
 where id = (select id from outbox
             where state in ('pending', 'sending') and next_attempt_at <= now() and data_attempts < 5
             order by next_attempt_at, id limit 1 for update skip locked)
-returning id, address, mail, attempts, data_attempts, to_us(created_at), to_us(first_attempt_at);
+returning id, address, mail, attempts, data_attempts, to_us(created_at), to_us(first_attempt_at), customer_id,
+    replace(bounce_token::text, '-', '');
 
 -- name: outbox_end
 -- $1 outbox row, $2 state, $3 data attempts to take back (0 or 1), $4 doubts to take back (0 or 1),
@@ -126,7 +127,7 @@ where id = $1 and state = 'sending';
 -- Mails whose fifth attempt died with its process.
 update outbox set state = 'failed', last_reply = 'the last of five attempts ended with the process'
 where state = 'sending' and data_attempts >= 5 and next_attempt_at <= now()
-returning id;
+returning id, customer_id;
 
 -- name: open_alarms_to_mail
 select id, kind, subject, detail, count, to_us(opened_at) from alarms

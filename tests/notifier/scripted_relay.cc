@@ -81,6 +81,10 @@ struct ScriptedRelay::Server {
             std::string line;
             std::getline(in, line);
             const auto verb = line.substr(0, 4);
+            if (verb == "MAIL") {
+                const std::lock_guard lock{mutex};
+                sender = line;
+            }
             if (verb == "DATA") {
                 if (!answer(socket, "DATA", "354 go on")) {
                     return;
@@ -115,6 +119,7 @@ struct ScriptedRelay::Server {
     std::mutex mutex;
     tcp::socket* current = nullptr;
     std::string last;
+    std::string sender;
     std::jthread thread;
 };
 
@@ -126,6 +131,11 @@ ScriptedRelay::~ScriptedRelay() = default;
 std::string ScriptedRelay::last_mail() const {
     const std::lock_guard lock{server_->mutex};
     return server_->last;
+}
+
+std::string ScriptedRelay::last_sender() const {
+    const std::lock_guard lock{server_->mutex};
+    return server_->sender;
 }
 
 }  // namespace mimamori::test

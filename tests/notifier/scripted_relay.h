@@ -20,6 +20,7 @@ class ScriptedRelay {
     int port() const { return port_; }
     int mails_taken() const { return mails_; }
     std::string last_mail() const;
+    std::string last_sender() const;  // the MAIL command
 
   private:
     struct Server;

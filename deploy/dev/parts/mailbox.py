@@ -57,7 +57,7 @@ class Mailbox(Part):
     def environment(self):
         return {"MIMAMORI_SMTP_HOST": "127.0.0.1", "MIMAMORI_SMTP_PORT": self.port["smtp"], "MIMAMORI_SMTP_USER": "mimamori",
                 "MIMAMORI_SMTP_PASSWORD_FILE": self.password_file(), "MIMAMORI_SMTP_CA_FILE": self.certificate_file(),
-                "MIMAMORI_MAILBOX_URL": self.url()}
+                "MIMAMORI_MAILBOX_URL": self.url(), "MIMAMORI_BOUNCE_FOLDER": self.folder / "bounces"}
 
 
 def fetch_modules():

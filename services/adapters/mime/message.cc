@@ -1,23 +1,16 @@
 #include "adapters/mime/message.h"
 
-#include <gmime/gmime.h>
-
 #include <algorithm>
 #include <memory>
 #include <mutex>
 
 #include <fmt/format.h>
 
+#include "adapters/mime/gobject.h"
 #include "base/text.h"
 
 namespace mimamori::adapters::mime {
 namespace {
-
-struct Unref {
-    void operator()(void* object) const { g_object_unref(object); }
-};
-template <class T>
-using Owned = std::unique_ptr<T, Unref>;
 
 bool is_clean_header(const std::string& value) {
     return base::is_utf8(value) && base::to_single_line(value) == value;
@@ -53,9 +46,13 @@ Owned<GMimePart> text_part(const char* subtype, const std::string& text) {
 
 }  // namespace
 
-base::Expected<std::string> render(const Message& in) {
+void init_gmime() {
     static std::once_flag once;
     std::call_once(once, [] { g_mime_init(); });
+}
+
+base::Expected<std::string> render(const Message& in) {
+    init_gmime();
 
     for (const auto* value : {&in.from_name, &in.from_address, &in.to_name, &in.to_address, &in.reply_to, &in.subject, &in.message_id}) {
         if (!is_clean_header(*value)) {
