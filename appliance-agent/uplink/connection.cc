@@ -75,14 +75,14 @@ void route_grpc_log(std::function<void(const std::string& text)> log) {
 }
 
 // A hold keeps gRPC from ending the call while we may still begin a read or a write; it is given back once, when the
-// stream has failed or is being closed.
+// stream has failed or is being closed. The reactor is never destroyed on a thread of gRPC's: with the last channel of the
+// process go gRPC's callback threads, and a thread that waits for its own end aborts the process.
 class Connection::Reactor final : public grpc::ClientBidiReactor<pb::AgentFrame, pb::GatewayFrame> {
   public:
     Reactor(std::shared_ptr<grpc::Channel> channel, std::function<void()> wake)
         : channel_{std::move(channel)}, stub_{pb::Uplink::NewStub(channel_)}, wake_{std::move(wake)} {}
 
-    void open(const std::shared_ptr<Reactor>& self) {
-        self_ = self;  // until OnDone
+    void open() {
         stub_->async()->Connect(&context_, this);
         AddHold();
         StartRead(&incoming_);
@@ -154,13 +154,10 @@ class Connection::Reactor final : public grpc::ClientBidiReactor<pb::AgentFrame,
     }
 
     void OnDone(const grpc::Status& status) override {
-        const auto self = std::move(self_);
-        {
-            const std::lock_guard lock{mutex_};
-            ended_ = ended_of(status);
-            done_.notify_all();
-        }
+        const std::lock_guard lock{mutex_};  // once it is given back, close() may return and the reactor go
+        ended_ = ended_of(status);
         wake_();
+        done_.notify_all();
     }
 
   private:
@@ -174,7 +171,6 @@ class Connection::Reactor final : public grpc::ClientBidiReactor<pb::AgentFrame,
     std::unique_ptr<pb::Uplink::Stub> stub_;
     grpc::ClientContext context_;
     std::function<void()> wake_;
-    std::shared_ptr<Reactor> self_;
     pb::AgentFrame outgoing_;
     pb::GatewayFrame incoming_;
     mutable std::mutex mutex_;
@@ -188,8 +184,8 @@ class Connection::Reactor final : public grpc::ClientBidiReactor<pb::AgentFrame,
 
 Connection::Connection(const std::string& address, const std::string& server_name, const Identity& identity,
                        std::function<void()> wake)
-    : reactor_{std::make_shared<Reactor>(channel_to(address, server_name, identity), std::move(wake))} {
-    reactor_->open(reactor_);
+    : reactor_{std::make_unique<Reactor>(channel_to(address, server_name, identity), std::move(wake))} {
+    reactor_->open();
 }
 
 Connection::~Connection() {

@@ -37,7 +37,7 @@ class Connection {
 
   private:
     class Reactor;
-    std::shared_ptr<Reactor> reactor_;
+    std::unique_ptr<Reactor> reactor_;
 };
 
 // Errors of gRPC itself go to `log`, for the whole process; without it gRPC writes to stderr.

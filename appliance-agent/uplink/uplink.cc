@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/random.h"
+#include "base/seeded_fault.h"
 
 namespace mimamori::agent::uplink {
 namespace {
@@ -147,6 +148,9 @@ spool::FileResult<void> Uplink::receive(const pb::GatewayFrame& frame, Steady no
         case pb::GatewayFrame::kReceived:
             if (const auto lane = lane_of(frame.received().lane())) {
                 link_.on_received(*lane, frame.received().run(), frame.received().last());
+                if (base::seeded_fault("settled_before_commit")) {
+                    return spool_.free(*lane, frame.received().last() + 1);
+                }
             }
             return {};
         case pb::GatewayFrame::kRewind: {

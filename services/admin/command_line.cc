@@ -53,6 +53,7 @@ void add_database(CLI::App& app, Options& o) {
     create->add_option("--superuser-password-file", o.database.superuser_password_file, "file with the superuser's password");
     create->add_option("--maintenance-database", o.database.maintenance_database, "database to connect to")->capture_default_str();
     command(o, database, "migrate", "bring the schema up to this program's version", migrate_database);
+    command(o, database, "restored", "tell the service that a backup was restored, before its roles start again", database_restored);
     auto* topics = group(app, "topics", "the topics in Kafka");
     command(o, topics, "create", "make the topics and their rows in the database", create_topics);
     auto* partitions = group(app, "partitions", "monthly partitions of the large tables");

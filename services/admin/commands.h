@@ -19,6 +19,8 @@ struct DatabaseCreate {
 // Database roles, their passwords (files in postgres.password_directory, made 0600 where missing), the empty database.
 Output create_database(const Context& context, const DatabaseCreate& options);
 Output migrate_database(const Context& context);
+// After a backup was restored and before any role starts: a new generation, so that nobody believes older messages.
+Output database_restored(const Context& context);
 
 // topics.cc
 Output create_topics(const Context& context);

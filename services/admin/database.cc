@@ -109,4 +109,17 @@ Output migrate_database(const Context& context) {
         .map([&] { return fmt::format("migrated: {}\n", fmt::join(*made, ", ")); });
 }
 
+Output database_restored(const Context& context) {
+    return audited(context,
+                   [](store::Connection& connection) {
+                       return store::set_generation(connection, base::random_bytes16()).map([] {
+                           return Audit{"database.restored", "database"};
+                       });
+                   })
+        .map([] {
+            return std::string{"the database has a new generation\nnext: start every gateway, correlator, notifier and fleet; "
+                               "one that ran all the time must be restarted\n"};
+        });
+}
+
 }  // namespace mimamori::admin

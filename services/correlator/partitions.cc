@@ -42,7 +42,10 @@ base::Expected<void> Partitions::run(std::stop_token stop) {
 }
 
 base::Expected<void> Partitions::session(std::stop_token stop) {
-    auto connection = store::Connection::open(settings_.login);
+    auto login = settings_.login;
+    // One that hangs for as long as a lease no longer counts as alive, or the others would keep its share free for it.
+    login.idle_session_timeout_ms = static_cast<int>(std::max(settings_.lease, 3 * settings_.share_interval).count());
+    auto connection = store::Connection::open(login);
     if (!connection) {
         return tl::unexpected{connection.error()};
     }

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/seeded_fault.h"
 #include "correlator/events.h"
 #include "domain/detection_id.h"
 
@@ -142,6 +143,13 @@ base::Expected<void> PollApplier::attempt(const Unstorable& unstorable, Applied&
     if (done && !poll_.losses.empty()) {
         done = store::add_losses(connection_, poll_.losses);
     }
+#ifdef MIMAMORI_SEEDED_FAULTS
+    if (done && base::seeded_fault("cursor_outside_transaction")) {
+        done = connection_.commit();
+        base::in_seeded_window();
+        done = done ? connection_.begin() : done;
+    }
+#endif
     if (done) {
         done = write_streams();
     }
@@ -155,6 +163,16 @@ base::Expected<void> PollApplier::attempt(const Unstorable& unstorable, Applied&
             return store::forget_moved(connection_, received - keep_moved);
         });
     }
+#ifdef MIMAMORI_SEEDED_FAULTS
+    if (done && base::seeded_fault("progress_before_commit")) {
+        Applied early = out;
+        for (const auto& stream : poll_.streams) {
+            early.streams.push_back({stream.stored.id, stream.stored.key, stream.now});
+        }
+        base::seeded_before_commit(&early);
+        base::in_seeded_window();
+    }
+#endif
     if (done) {
         done = connection_.commit();
     }

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/seeded_fault.h"
 #include "correlator/events.h"
 
 namespace mimamori::correlator {
@@ -87,6 +88,11 @@ base::Expected<PartitionWorker::Session> PartitionWorker::session(std::stop_toke
     }
     PollApplier applier{*connection,          lease_, parts_.generation, parts_.packs, parts_.process.events(),
                         parts_.settings.limits};
+#ifdef MIMAMORI_SEEDED_FAULTS
+    base::seeded_before_commit = [this](const void* applied) {
+        parts_.progress.tell(parts_.generation, lease_.partition, *static_cast<const Applied*>(applied));
+    };
+#endif
     for (;;) {
         if (auto placed = find_place(*connection, applier, **consumer); !placed) {
             return tl::unexpected{placed.error()};

@@ -74,6 +74,14 @@ Expected<bool> make_log_partitions(Connection& connection, std::int32_t partitio
     return connection.run("add_log_partitions", Params{}.integer(partitions)).map([](const Result&) { return true; });
 }
 
+Expected<void> set_generation(Connection& connection, const std::array<std::uint8_t, 16>& generation) {
+    auto set = connection.run("set_generation", Params{}.bytes(std::span{generation}));
+    if (set && set->affected() != 1) {
+        return base::failure(FailureKind::refused, "database_identity has no row: the migrations are not complete");
+    }
+    return set.map([](const Result&) {});
+}
+
 Expected<void> ensure_partitions(Connection& connection, base::Time since, std::int32_t months) {
     return connection.run("ensure_partitions", Params{}.time(since).integer(months)).map([](const Result&) {});
 }

@@ -1,6 +1,7 @@
 // The operator's records: rule packs, log partitions, alarms, audit log, status. Times are UTC.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -29,6 +30,9 @@ Expected<StoredPack> add_mail_texts(Connection& connection, std::string_view ver
 Expected<bool> make_log_partitions(Connection& connection, std::int32_t partitions);
 
 // Monthly partitions of the time-partitioned tables.
+// What roles, messages and agents call this database's life: another one after a backup was restored.
+Expected<void> set_generation(Connection& connection, const std::array<std::uint8_t, 16>& generation);
+
 Expected<void> ensure_partitions(Connection& connection, base::Time since, std::int32_t months);
 
 struct Alarm {

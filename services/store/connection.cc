@@ -212,8 +212,9 @@ Expected<Connection> Connection::open(const Login& login) {
     // Without JIT: our statements run for a millisecond, but arrays of unknown length look costly to the planner, and
     // compiling them took 50 ms each time.
     const auto options = fmt::format("-c TimeZone=UTC -c client_min_messages=warning -c jit=off -c statement_timeout={} "
-                                     "-c idle_in_transaction_session_timeout={}",
-                                     login.statement_timeout_ms, login.idle_in_transaction_session_timeout_ms);
+                                     "-c idle_in_transaction_session_timeout={} -c idle_session_timeout={}",
+                                     login.statement_timeout_ms, login.idle_in_transaction_session_timeout_ms,
+                                     login.idle_session_timeout_ms);
     const std::array<const char*, 12> keys{"host", "port", "dbname", "user", "password", "application_name", "options",
                                            "connect_timeout", "client_encoding", "keepalives_idle", "tcp_user_timeout",
                                            nullptr};

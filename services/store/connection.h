@@ -33,6 +33,7 @@ struct Login {
     std::string application_name = "mimamori";
     int statement_timeout_ms = 30'000;                 // 0: none
     int idle_in_transaction_session_timeout_ms = 10'000;  // 0: none
+    int idle_session_timeout_ms = 0;                      // 0: none. For a session whose life says that its process works
 };
 
 // Arguments of a statement, in order. Text and bytes are copied.

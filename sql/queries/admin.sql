@@ -47,6 +47,10 @@ insert into schema_migrations (version, sha256) values ($1, encode(sha256(conver
 -- name: schema_version
 select coalesce(max(version), '') from schema_migrations;
 
+-- name: set_generation
+-- $1 generation. A restored backup is another life of the database: messages of the one before are ignored.
+update database_identity set generation = $1, set_at = now();
+
 -- name: lock_tenants
 -- Tenants are told apart by name below their parent, which no unique key holds: one writer at a time.
 select pg_advisory_xact_lock(7205759403792797);

@@ -1,6 +1,7 @@
 """One Apache Kafka broker that is its own controller (KRaft), from Maven Central's jars. Topics are made by who uses them."""
 import base64
 import hashlib
+import os
 import shutil
 import socket
 import struct
@@ -19,10 +20,11 @@ class Kafka(Part):
 
     def properties(self):
         broker, controller = self.port["kafka"], self.port["kafka_controller"]
+        advertised = os.environ.get("MIMAMORI_KAFKA_ADVERTISED_PORT") or broker  # of a proxy before it, where tests break the way
         return "\n".join([
             "process.roles=broker,controller", "node.id=1", f"controller.quorum.voters=1@127.0.0.1:{controller}",
             f"listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}",
-            f"advertised.listeners=PLAINTEXT://127.0.0.1:{broker}",
+            f"advertised.listeners=PLAINTEXT://127.0.0.1:{advertised}",
             "controller.listener.names=CONTROLLER", "inter.broker.listener.name=PLAINTEXT",
             "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
             f"log.dirs={self.data()}", "auto.create.topics.enable=false", "offsets.topic.replication.factor=1",

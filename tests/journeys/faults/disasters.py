@@ -1,0 +1,226 @@
+"""What happens once a run. A disaster returns when the next fault may follow; none waits for a time, only for conditions. What it lets
+be otherwise than exactly once is written into `allowed`, for the judge."""
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+
+from service import Failed, wait_until
+
+from . import kafka_log
+from .world import PROCESSES, SMALL_SPOOL
+
+OLD_SPOOL = "1000000001"  # whose disk's old image comes back
+SERVICES = list(PROCESSES)
+
+
+def plan(kills):
+    """[(after so many kills, disaster)], in an order in which each can be judged exactly: Kafka is whole from the backup to its
+    restore, since what both have forgotten would rightly be gone."""
+    order = [(0.05, keep_old_spool), (0.10, repeat_and_reorder), (0.15, stop_a_correlator), (0.22, lose_kafka_and_database),
+             (0.32, lose_kafkas_tail), (0.40, bring_back_old_spool), (0.48, keep_backup), (0.55, repeat_and_reorder),
+             (0.65, restore_backup), (0.78, fill_a_disk), (0.88, lose_kafkas_tail)]
+    return [(int(share * kills), disaster) for share, disaster in order]
+
+
+def broker_is_there(world):
+    try:
+        return sum(kafka_log.end_offset(world, partition) for partition in kafka_log.folders(world)) + 1
+    except (OSError, struct.error):
+        return 0
+
+
+def everything_up(world):
+    """All processes run and all links pass: a disaster begins from here."""
+    world.proxy.heal_all()
+    world.wait_for_restarts()
+    wait_until(lambda: world.watch() or broker_is_there(world), 60, "the broker answers")
+    world.sql_when_there("select 1")
+
+
+def repeat_and_reorder(world, _):
+    """Record batches of every partition once more, in a random order."""
+    everything_up(world)
+    for partition, folder in kafka_log.folders(world).items():
+        old = [batch for _, _, batch in kafka_log.batches(folder)]
+        for batch in world.random.sample(old, min(len(old), 15)):
+            kafka_log.produce_again(world, partition, batch)
+
+
+def stop_a_correlator(world, _):
+    """One hangs beyond its lease; another must take over all it had, and when it wakes up it must do no harm."""
+    everything_up(world)
+    pid = world.processes["correlator"].pid
+    held = f"select count(*) from log_partitions where holder like '%/{pid}/%'"
+    wait_until(lambda: world.watch() or world.number(held) > 0, 60, f"correlator {pid} holds partitions")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        wait_until(lambda: world.number(held) == 0, 60, f"what the hanging correlator {pid} held is taken over")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    world.tell("the correlator that hung goes on")
+
+
+def lose_kafka_and_database(world, _):
+    """PostgreSQL dies with transactions under way, more batches reach Kafka, then Kafka loses everything: only agents have it now."""
+    everything_up(world)
+    for name in ("correlator", "correlator-2"):
+        world.proxy.links[f"{name} to postgres"].delay_s = 0.02  # longer transactions: some are under way
+    before = world.number("select coalesce(sum(next_offset), 0) from log_partitions")
+    wait_until(lambda: world.number("select coalesce(sum(next_offset), 0) from log_partitions") > before, 60, "a transaction has ended")
+    world.kill_one("postgres")
+    landed = broker_is_there(world)
+    for ledger in world.ledgers.values():
+        ledger.write(20)
+    wait_until(lambda: broker_is_there(world) > landed + 3, 60, "batches reach Kafka while the database is down")
+    world.kill_one("kafka")
+    world.stack_command("wipe-kafka")
+    world.proxy.heal_all()
+    world.start_part("kafka")
+    world.start_part("postgres")
+    world.admin("topics", "create")
+
+
+def lose_kafkas_tail(world, _):
+    """Kafka's machine dies before its disk has the newest batches."""
+    everything_up(world)
+    world.kill_one("kafka")
+    for partition in kafka_log.folders(world):
+        lost = kafka_log.cut_tail(world, partition, world.random.randint(1, 6))
+        world.tell(f"partition {partition} loses {lost} offsets")
+    world.start_part("kafka")
+
+
+# --- an old image of an appliance's disk ---------------------------------------------------------------------------------
+
+def read_until(home, log):
+    """How many lines of the log an agent's newest checkpoint covers. Its file: two slots of 4096 bytes, see spool/checkpoints.cc."""
+    data = (home / "spool" / "checkpoints").read_bytes()
+    newest, offset = -1, 0
+    for slot in (data[:4096], data[4096:8192]):
+        number, sources = struct.unpack_from("<QB", slot, 8)
+        if slot[:8] != b"MMCHECK1" or number < newest or sources == 0:
+            continue
+        name_size = slot[21]
+        checkpoint = slot[22 + name_size + 1:22 + name_size + 1 + slot[22 + name_size]]
+        newest, offset = number, struct.unpack_from("<q", checkpoint, len(checkpoint) - 16)[0]
+    return log.read_bytes()[:offset].count(b"\n")
+
+
+def keep_old_spool(world, allowed):
+    everything_up(world)
+    name, home = f"agent-{OLD_SPOOL}", world.agents[OLD_SPOOL]
+    world.kill_one(name)
+    shutil.copytree(home / "spool", world.dir / "old-spool")
+    allowed.old_spool_read = read_until(home, world.ledgers[OLD_SPOOL].file)
+    world.start_one(name)
+
+
+def bring_back_old_spool(world, allowed):
+    """The log it reads stays as it is: what the old image has not read is read a second time, and may be stored a second time."""
+    everything_up(world)
+    name, home = f"agent-{OLD_SPOOL}", world.agents[OLD_SPOOL]
+    world.kill_one(name)
+    shutil.rmtree(home / "spool")
+    shutil.copytree(world.dir / "old-spool", home / "spool")
+    allowed.twice_from[OLD_SPOOL] = (allowed.old_spool_read, world.ledgers[OLD_SPOOL].count())
+    world.tell(f"lines {allowed.twice_from[OLD_SPOOL]} of {OLD_SPOOL} may be stored twice")
+    world.start_one(name)
+
+
+# --- a backup of the database --------------------------------------------------------------------------------------------
+
+def copy_cluster(source, target):
+    shutil.rmtree(target, ignore_errors=True)
+    done = subprocess.run(["cp", "-a", str(source), str(target)], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Failed(f"copying the cluster: {done.stderr}")
+
+
+def cluster(world):
+    return (world.stack_dir / "postgres" / "data").resolve()
+
+
+def keep_backup(world, _):
+    everything_up(world)
+    world.up.discard("postgres")
+    world.stack_command("stop", "--only", "postgres")
+    copy_cluster(cluster(world), world.dir / "backup")
+    world.start_part("postgres")
+
+
+def restore_backup(world, allowed):
+    """As the runbook says. Mails of the lost time may go out again; nothing else may differ."""
+    everything_up(world)
+    for name in SERVICES:
+        world.kill_one(name)
+    in_mailbox = world.mail_counts()
+    for message_id, in world.sql("select message_id from outbox"):
+        allowed.old_mails[message_id] = in_mailbox.get(message_id, 0)
+    world.up.discard("postgres")
+    world.stack_command("stop", "--only", "postgres")
+    shutil.rmtree(cluster(world))
+    copy_cluster(world.dir / "backup", cluster(world))
+    world.start_part("postgres")
+    world.admin("database", "restored")
+    for name in SERVICES:
+        world.start_one(name)
+
+
+# --- a full disk -----------------------------------------------------------------------------------------------------------
+
+def status_of(world, utm_id):
+    try:
+        return json.loads((world.agents[utm_id] / "status.json").read_text())
+    except (OSError, ValueError):
+        return None  # not written yet
+
+
+def fill_a_disk(world, _):
+    """No gateway for so long that a small spool is full: what it gives up must be declared to the entry."""
+    everything_up(world)
+    for name in ("gateway", "gateway-2"):
+        world.kill_one(name)
+    ledger = world.ledgers[SMALL_SPOOL]
+
+    def gave_up():
+        world.watch()
+        status = status_of(world, SMALL_SPOOL)
+        if status and status["spool"]["given_up_entries"] > 0:
+            return True
+        if ledger.bytes < 64 << 20:  # and no further: then something is wrong
+            ledger.write(200, filler="x" * 1500)
+        return False
+    wait_until(gave_up, 60, f"the spool of {SMALL_SPOOL} gives up entries")
+    for name in ("gateway", "gateway-2"):
+        world.start_one(name)
+
+
+# --- where everything stands -----------------------------------------------------------------------------------------------
+
+def unread_of_log(world):
+    """Sentences about partitions that the correlators have not read to their end."""
+    wrong = []
+    for partition, offset in world.sql("select partition, next_offset from log_partitions order by 1"):
+        try:
+            end = kafka_log.end_offset(world, int(partition))
+        except (OSError, struct.error) as error:
+            return [f"the broker does not answer: {error}"]
+        if int(offset) < end:
+            wrong.append(f"partition {partition} is read to {offset} of {end}")
+    return wrong
+
+
+def unsettled_of_agents(world):
+    wrong = []
+    for utm_id in world.agents:
+        status = status_of(world, utm_id)
+        if status is None:
+            wrong.append(f"{utm_id}: its status file cannot be read")
+            continue
+        left = {lane: state["not_settled"] for lane, state in status["lanes"].items() if state["not_settled"]}
+        if left or not status["uplink"]["connected"]:
+            wrong.append(f"{utm_id}: not settled are {left}, connected: {status['uplink']['connected']}, {status['uplink']['last_error']}")
+    return wrong
