@@ -162,11 +162,14 @@ void Shard::perform(Session& session, const delivery::Actions& actions) {
                        [&](const action::Produce&) {},
                        [&](const action::Drop&) {},
                        [&](const action::SendReceived& received) {
-                           frame.mutable_received()->set_lane(static_cast<pb::Lane>(received.lane));
-                           frame.mutable_received()->set_run(received.run);
-                           frame.mutable_received()->set_last(received.last);
+                           session.received[index_of(received.lane)] = received;
+                           untold_.insert(session.stream->id());
                        },
                        [&](const action::SendSettled& settled) {
+                           if (auto& untold = session.received[index_of(settled.lane)];
+                               untold && untold->last < settled.cursor.next_seq) {
+                               untold.reset();  // this says more
+                           }
                            *frame.mutable_settled() = settled_of(settled.lane, settled.spool_id, settled.cursor);
                        },
                        [&](const action::SendRewind& rewind) {
@@ -183,6 +186,20 @@ void Shard::perform(Session& session, const delivery::Actions& actions) {
                    },
                    step);
         if (frame.frame_case() != pb::GatewayFrame::FRAME_NOT_SET) {
+            session.stream->write(std::move(frame));
+        }
+    }
+}
+
+// A hint, and a frame of its own for each batch would cost as much as the batch: the newest goes out with the next timer, unless
+// the lane is settled by then.
+void Shard::tell_received(Session& session) {
+    for (auto& untold : session.received) {
+        if (const auto received = std::exchange(untold, std::nullopt)) {
+            pb::GatewayFrame frame;
+            frame.mutable_received()->set_lane(static_cast<pb::Lane>(received->lane));
+            frame.mutable_received()->set_run(received->run);
+            frame.mutable_received()->set_last(received->last);
             session.stream->write(std::move(frame));
         }
     }

@@ -34,6 +34,7 @@ struct Shard::Session {
     std::int64_t heard_ms = 0;       // steady
     std::int64_t finishing_ms = 0;   // steady; 0: not finishing
     std::uint64_t accounted = 0;     // bytes of ours in the common sum of unsettled bytes
+    std::array<std::optional<delivery::action::SendReceived>, delivery::lane_count> received{};  // not told yet
 };
 
 struct Shard::Partition {

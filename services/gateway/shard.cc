@@ -138,6 +138,7 @@ void Shard::finish_all() {
     post([this] {
         draining_ = true;
         for (const auto& [id, session] : sessions_) {
+            tell_received(*session);
             session->finishing_ms = session->finishing_ms == 0 ? steady_ms() : session->finishing_ms;
             session->stream->finish(CloseCode::unavailable, "the gateway stops");
         }
@@ -160,6 +161,11 @@ void Shard::on_timer(std::int64_t now_ms) {
         } else if (now_ms - session->heard_ms > silent_ms && !paused_.contains(id)) {
             session->finishing_ms = now_ms;
             session->stream->finish(CloseCode::unavailable, "no heartbeat for too long");
+        }
+    }
+    for (const auto id : std::exchange(untold_, {})) {
+        if (auto* session = find(id)) {
+            tell_received(*session);
         }
     }
     const std::vector<std::uint64_t> paused{paused_.begin(), paused_.end()};
@@ -263,6 +269,7 @@ void Shard::forget(Session& session) {
     partition(session.partition).unsettled.erase(id);
     partition(session.partition).passed.erase(id);
     paused_.erase(id);
+    untold_.erase(id);
     if (const auto mine = by_rental_.find(session.origin.rental.value);
         mine != by_rental_.end() && mine->second == &session) {
         by_rental_.erase(mine);

@@ -113,6 +113,7 @@ class Shard {
     void note_assigned(Session& session, delivery::Lane lane);
     void refuse(Session& session, std::string_view reason);
     void settle_accounts(Session& session);
+    void tell_received(Session& session);
     void read_on(Session& session);
     void tell_presence(const Session& session, pb::Presence::Kind kind, const pb::Heartbeat* heartbeat = nullptr,
                        const pb::Hello* hello = nullptr);
@@ -131,6 +132,7 @@ class Shard {
     std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions_;  // by stream id
     std::unordered_map<std::int64_t, Session*> by_rental_;
     std::unordered_set<std::uint64_t> paused_;  // stream ids: not read from now
+    std::unordered_set<std::uint64_t> untold_;  // stream ids: what is on Kafka is to be told
     bool draining_ = false;
     std::jthread thread_;
 };
