@@ -22,7 +22,7 @@ inline bool seeded_fault(std::string_view name) {
 }
 // Wide enough that a few dozen kills hit a defect's window.
 inline void in_seeded_window() {
-    std::this_thread::sleep_for(std::chrono::milliseconds{30});
+    std::this_thread::sleep_for(std::chrono::milliseconds{200});
 }
 // What the thread does before its next commit; the argument is the caller's own.
 inline thread_local std::function<void(const void*)> seeded_before_commit;

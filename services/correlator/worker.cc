@@ -79,13 +79,6 @@ base::Expected<PartitionWorker::Session> PartitionWorker::session(std::stop_toke
     if (auto kept = keep_lease(*connection); !kept) {
         return tl::unexpected{kept.error()};
     }
-    auto consumer = Consumer::make({.bootstrap = parts_.settings.kafka.bootstrap,
-                                    .client_id = "mimamori-correlator",
-                                    .queue_bytes = parts_.settings.fetch_bytes,
-                                    .fetch_wait = parts_.settings.poll_wait});
-    if (!consumer) {
-        return tl::unexpected{consumer.error()};
-    }
     PollApplier applier{*connection,          lease_, parts_.generation, parts_.packs, parts_.process.events(),
                         parts_.settings.limits};
 #ifdef MIMAMORI_SEEDED_FAULTS
@@ -94,8 +87,9 @@ base::Expected<PartitionWorker::Session> PartitionWorker::session(std::stop_toke
     };
 #endif
     for (;;) {
-        if (auto placed = find_place(*connection, applier, **consumer); !placed) {
-            return tl::unexpected{placed.error()};
+        auto consumer = find_place(*connection, applier);
+        if (!consumer) {
+            return tl::unexpected{consumer.error()};
         }
         health_.ok();
         auto ended = read_log(stop, *connection, applier, **consumer);
@@ -105,19 +99,32 @@ base::Expected<PartitionWorker::Session> PartitionWorker::session(std::stop_toke
     }
 }
 
-base::Expected<void> PartitionWorker::find_place(store::Connection& connection, PollApplier& applier, Consumer& consumer) {
+base::Expected<std::unique_ptr<Consumer>> PartitionWorker::make_consumer() const {
+    return Consumer::make({.bootstrap = parts_.settings.kafka.bootstrap,
+                           .client_id = "mimamori-correlator",
+                           .queue_bytes = parts_.settings.fetch_bytes,
+                           .fetch_wait = parts_.settings.poll_wait});
+}
+
+// Each client is assigned once: librdkafka 2.0.2 aborts the process (rktp_started) when a partition is assigned anew while
+// the broker goes away.
+base::Expected<std::unique_ptr<Consumer>> PartitionWorker::find_place(store::Connection& connection, PollApplier& applier) {
     const auto& topic = parts_.settings.kafka.batches_topic;
     if (auto kept = keep_lease(connection); !kept) {
-        return kept;
+        return tl::unexpected{kept.error()};
     }
-    auto marks = consumer.query_watermarks(topic, lease_.partition, broker_patience);
+    auto asking = make_consumer();
+    if (!asking) {
+        return asking;
+    }
+    auto marks = (*asking)->query_watermarks(topic, lease_.partition, broker_patience);
     if (!marks) {
         return tl::unexpected{marks.error()};
     }
     std::optional<delivery::RecordId> before;
     const auto offset = position_.position.next_offset;
     if (position_.last_record && offset > marks->low && offset <= marks->high) {
-        auto record = consumer.read_record(topic, lease_.partition, offset - 1, broker_patience);
+        auto record = (*asking)->read_record(topic, lease_.partition, offset - 1, broker_patience);
         if (!record) {
             return tl::unexpected{record.error()};
         }
@@ -137,11 +144,18 @@ base::Expected<void> PartitionWorker::find_place(store::Connection& connection, 
         position_ = moved.position;
         parts_.process.events().emit(log_replaced, {{"partition", lease_.partition}, {"detail", detail}});
         if (auto raised = store::raise_alarm(connection, log_replaced.id, fmt::format("partition {}", lease_.partition), detail); !raised) {
-            return raised;
+            return tl::unexpected{raised.error()};
         }
         parts_.progress.tell(parts_.generation, lease_.partition, moved);
     }
-    return consumer.assign(std::array{adapters::kafka::Position{topic, lease_.partition, position_.position.next_offset}});
+    auto consumer = make_consumer();
+    if (consumer) {
+        auto assigned = (*consumer)->assign(std::array{adapters::kafka::Position{topic, lease_.partition, position_.position.next_offset}});
+        if (!assigned) {
+            return tl::unexpected{assigned.error()};
+        }
+    }
+    return consumer;
 }
 
 base::Expected<PartitionWorker::Session> PartitionWorker::read_log(std::stop_token stop, store::Connection& connection,

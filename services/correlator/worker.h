@@ -47,7 +47,9 @@ class PartitionWorker {
     enum class Session { again, check_again, over };
     void run(std::stop_token stop);
     base::Expected<Session> session(std::stop_token stop);
-    base::Expected<void> find_place(store::Connection& connection, PollApplier& applier, adapters::kafka::Consumer& consumer);
+    base::Expected<std::unique_ptr<adapters::kafka::Consumer>> make_consumer() const;
+    // A consumer that goes on where the database stands, after looking whether the log is still the one that was read.
+    base::Expected<std::unique_ptr<adapters::kafka::Consumer>> find_place(store::Connection& connection, PollApplier& applier);
     base::Expected<Session> read_log(std::stop_token stop, store::Connection& connection, PollApplier& applier,
                                      adapters::kafka::Consumer& consumer);
     // Applies all, in parts. Empty: go on polling.

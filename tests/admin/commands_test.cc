@@ -225,6 +225,18 @@ TEST_CASE("a pack is checked, stored once, and never changed") {
     CHECK(office.database.integer("select count(*) from rule_packs") == 1);
 }
 
+TEST_CASE("a restored backup gets another generation, once for each restore, and the audit log knows") {
+    Office office;
+    const auto generations = [&] { return office.database.query("select encode(generation, 'hex') from database_identity")[0][0]; };
+    const auto first = generations();
+    CHECK(text(admin::database_restored(office.context)).find("next: start every gateway") != std::string::npos);
+    const auto second = generations();
+    CHECK(second != first);
+    text(admin::database_restored(office.context));
+    CHECK(generations() != second);
+    CHECK(office.audited("database.restored") == 2);
+}
+
 TEST_CASE("making the database gives every role a random password of its own, in files that only the owner reads") {
     Office office;
     const auto superuser = office.database.superuser();

@@ -7,6 +7,7 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 import sys
 import time
 import traceback
@@ -159,6 +160,7 @@ def main():
     shutil.rmtree(folder, ignore_errors=True)
     print(f"faults: seed {options.seed}, {kills} kills, folder {folder}", flush=True)
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("faults: told to stop"))  # and clean up on the way
     world = World(folder, os.environ["MIMAMORI_BIN"], os.environ["MIMAMORI_AGENT_BIN"], options.seed,
                   options.defect if defect and defect.compiled else None)
     wrong, failure = [], None
@@ -168,7 +170,8 @@ def main():
         wrong = journey.run()
         written = sum(ledger.count() for ledger in world.ledgers.values())
         print(f"faults: {written} lines written, {dict(sorted(world.kills.items()))} killed; allowed: {journey.allowed.lost_lines} lines lost as declared, "
-              f"{journey.allowed.doubled_lines} lines and {journey.allowed.doubled_mails} mails twice; {time.monotonic() - began:.0f} s")
+              f"{journey.allowed.doubled_lines} lines and {journey.allowed.doubled_mails} mails twice, "
+              f"{journey.allowed.given_up_mails} mails given up after five attempts in doubt; {time.monotonic() - began:.0f} s")
     except (Failed, OSError) as error:
         failure = error
         world.tell(traceback.format_exc())

@@ -102,3 +102,18 @@ TEST_CASE("the fence moves the position with the transaction or not at all, and 
     CHECK(store::read_position(l.one, mine)->position == domain::delivery::LogPosition{4, 17});
     CHECK(store::read_position(l.one, mine)->last_record == record);
 }
+
+TEST_CASE("a correlator that hangs is not counted as alive for longer than its session may be idle") {
+    Leases l;
+    auto login = l.database.login("correlator");
+    login.idle_session_timeout_ms = 100;
+    auto hanging = store::Connection::open(login);
+    REQUIRE(hanging);
+    REQUIRE(store::announce_correlator(*hanging, 1).value());
+    REQUIRE(store::announce_correlator(l.one, 2).value());
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{20};
+    while (store::read_leases(l.one)->live_correlators != 1 && std::chrono::steady_clock::now() < deadline) {
+    }
+    CHECK(store::read_leases(l.one)->live_correlators == 1);
+    CHECK_FALSE(store::read_leases(*hanging));  // and it learns of it at its next look
+}

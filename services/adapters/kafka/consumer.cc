@@ -218,7 +218,6 @@ Expected<std::optional<Record>> Consumer::read_record(const std::string& topic, 
             }
         }
     }
-    (void)assign({});
     if (!passed) {
         return base::failure(FailureKind::retry, fmt::format("no answer for {}/{} at offset {}", topic, partition, offset));
     }

@@ -22,14 +22,14 @@ DEFECTS = {
     "cursor_outside_transaction": Defect(
         "the correlator commits rows first and the cursor in a transaction of its own", compiled=True, targets=CORRELATORS, kills=25),
     "progress_before_commit": Defect(
-        "the correlator publishes progress before its transaction is committed", compiled=True, targets=CORRELATORS, kills=6,
-        plan=tuple((n, disasters.lose_kafka_and_database) for n in range(6))),
+        "the correlator publishes progress before its transaction is committed", compiled=True, targets=CORRELATORS, kills=4,
+        plan=tuple((n, disasters.lose_kafka_and_database) for n in range(4))),
     "settled_before_commit": Defect(
         "the agent frees what is on Kafka and not yet in PostgreSQL", compiled=True, targets=CORRELATORS, kills=4,
         plan=((1, disasters.lose_kafka_and_database), (3, disasters.lose_kafka_and_database))),
     "digest_by_timestamp": Defect(
-        "an item belongs to the digest in whose window its timestamp lies", targets=("notifier", "correlator", "correlator-2"), kills=30,
-        slow=(("correlator to postgres", 0.05), ("correlator-2 to postgres", 0.05)), sql="""
+        "an item belongs to the digest in whose window its timestamp lies", targets=("notifier",), kills=40,
+        slow=(("correlator to postgres", 0.03), ("correlator-2 to postgres", 0.03)), sql="""
 create function by_timestamp() returns trigger language plpgsql as $$
 begin
     if old.digest_id is null and new.digest_id is not null and not exists (

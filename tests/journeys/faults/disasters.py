@@ -115,6 +115,11 @@ def keep_old_spool(world, allowed):
     world.kill_one(name)
     shutil.copytree(home / "spool", world.dir / "old-spool")
     allowed.old_spool_read = read_until(home, world.ledgers[OLD_SPOOL].file)
+    # Numbered are all blocks read so far; freed were at least those before the first that the lane held when it was last told.
+    with world.ledgers[OLD_SPOOL].lock:
+        numbered = world.ledgers[OLD_SPOOL].kinds[:allowed.old_spool_read].count("block")
+    status = status_of(world, OLD_SPOOL)
+    allowed.old_spool_blocks = numbered - (status["lanes"]["rollup"]["first"] - 1 if status else 0)
     world.start_one(name)
 
 
@@ -126,6 +131,8 @@ def bring_back_old_spool(world, allowed):
     shutil.rmtree(home / "spool")
     shutil.copytree(world.dir / "old-spool", home / "spool")
     allowed.twice_from[OLD_SPOOL] = (allowed.old_spool_read, world.ledgers[OLD_SPOOL].count())
+    allowed.blocks_in_old_spool[OLD_SPOOL] = allowed.old_spool_blocks
+    world.tell(f"{allowed.old_spool_blocks} blocks of the old spool may be counted twice")
     world.tell(f"lines {allowed.twice_from[OLD_SPOOL]} of {OLD_SPOOL} may be stored twice")
     world.start_one(name)
 

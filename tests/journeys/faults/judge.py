@@ -11,10 +11,12 @@ class Allowed:
 
     def __init__(self):
         self.twice_from = {}  # utm_id: (first, end) of line numbers that an older spool may have read a second time
+        self.blocks_in_old_spool = {}  # utm_id: roll-ups that an older spool held; they have no row to be compared with
         self.old_mails = {}  # message id: how often it stood in the mailbox's reach before a database restore
         self.doubled_lines = 0
         self.doubled_mails = 0
         self.lost_lines = 0
+        self.given_up_mails = 0
 
 
 def stored_entries(world):
@@ -35,9 +37,11 @@ def stored_entries(world):
 
 
 def declared_losses(world):
+    """Exact ones. A fork's is a lower bound of what its stream lost; here the agent reads the same lines again under another stream."""
     return {utm_id: (int(entries), int(functions)) for utm_id, entries, functions in world.sql(
         "select a.utm_id, sum(l.entries), sum(l.by_function[2] + l.by_function[3] + l.by_function[4] + l.by_function[5] + l.by_function[6]) "
-        "from losses l join rentals r on r.id = l.rental_id join appliances a on a.id = r.appliance_id group by 1")}
+        "from losses l join rentals r on r.id = l.rental_id join appliances a on a.id = r.appliance_id "
+        "where not l.at_least group by 1")}
 
 
 def examples(numbers):
@@ -75,6 +79,7 @@ def entries_differ(world, allowed):
             again = sum(1 for n in range(first, end) if kinds[n] == "block" and f"ads{n % 37}.{utm_id}.example" == key)
             over += max(found - count - again, 0)
             allowed.doubled_lines += max(found - count, 0)
+        over = max(over - allowed.blocks_in_old_spool.get(utm_id, 0), 0)
         declared, declared_functions = losses.get(utm_id, (0, 0))
         if doubled:
             wrong.append(f"{utm_id}: {len(doubled)} lines are stored more than once: {examples(doubled)}")
@@ -139,10 +144,15 @@ def mails_differ(world, allowed):
                                       "where i.digest_id is not null order by 1"):
         alert_ids[digest].append(alert_id)
     known, not_there, too_often = set(), [], []
-    for message_id, digest, state, in_doubt, reply in world.sql("select message_id, coalesce(digest_id, 0), state, in_doubt, last_reply from outbox"):
+    allowed.given_up_mails = 0
+    for message_id, digest, state, in_doubt, reply, alarms in world.sql(
+            "select message_id, coalesce(digest_id, 0), state, in_doubt, last_reply, "
+            "(select count(*) from alarms where kind = 'mail_given_up' and subject = 'mail ' || outbox.id) from outbox"):
         known.add(message_id)
         count = mailbox[message_id]
-        if state != "sent":
+        if state == "failed" and int(in_doubt) >= 5 and alarms != "0":
+            allowed.given_up_mails += 1  # five attempts in doubt are the most; there is an alarm
+        elif state != "sent":
             wrong.append(f"mail {message_id} is {state}: {reply}")
         elif count == 0:
             not_there.append(message_id)

@@ -59,7 +59,7 @@ class Ledger:
         common = {"type": "detection", "observed_at": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()), "protocol": "TCP",
                   "threat_id": str(number), "source_ip": f"192.168.{self.customer}0.{number % 200 + 2}", "source_port": 1000 + number % 60000,
                   "destination_ip": "203.0.113.45", "destination_port": 443}
-        device = f"00-{self.utm_id[0]}{self.utm_id[-1]}-5E-{number // 60 >> 8 & 255:02X}-{number // 60 & 255:02X}-01"
+        device = f"00-{self.utm_id[0]}{self.utm_id[-1]}-5E-{number // 20 >> 8 & 255:02X}-{number // 20 & 255:02X}-01"
         if number % 10 == 0:
             return "rejected", 0, None, f"no line of ours {self.utm_id} {number}\n"
         if number % 10 in (1, 2):

@@ -1,0 +1,81 @@
+// The stream itself, where the other side is nobody who speaks: a proxy before a gateway that is down takes the connection and resets it.
+#include <catch2/catch.hpp>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <string>
+#include <thread>
+
+#include "appliance-agent/uplink/connection.h"
+#include "appliance-agent/wakeup.h"
+#include "support/test_certificates.h"
+
+using namespace mimamori;
+using agent::uplink::Connection;
+using namespace std::chrono_literals;
+
+namespace {
+
+// Accepts and resets at once, until it ends.
+class Resetting {
+  public:
+    Resetting() : listener_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)} {
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        REQUIRE(::bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+        socklen_t size = sizeof address;
+        REQUIRE(::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+        port_ = ntohs(address.sin_port);
+        REQUIRE(::listen(listener_, 16) == 0);
+        thread_ = std::thread{[this] {
+            for (int one = 0; (one = ::accept(listener_, nullptr, nullptr)) >= 0;) {
+                const linger reset{1, 0};
+                ::setsockopt(one, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+                ::close(one);
+                ++accepted;
+            }
+        }};
+    }
+    ~Resetting() {
+        ::shutdown(listener_, SHUT_RDWR);
+        thread_.join();
+        ::close(listener_);
+    }
+    std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+
+    std::atomic<int> accepted = 0;
+
+  private:
+    int listener_;
+    int port_ = 0;
+    std::thread thread_;
+};
+
+}  // namespace
+
+TEST_CASE("a connection that is reset during the handshake ends with a reason, hundreds of times in one process") {
+    test::TestAuthority authority;
+    const auto pem = authority.issue_appliance("UTM-0007");
+    agent::uplink::Identity identity;
+    identity.ca_pem = authority.certificate();
+    identity.certificate_pem = pem.certificate;
+    identity.key_pem = pem.private_key;
+    Resetting nobody;
+    agent::Wakeup wakeup;
+    for (int i = 0; i < 300; ++i) {
+        Connection connection{nobody.address(), "", identity, [&] { wakeup.wake(); }};
+        const auto deadline = std::chrono::steady_clock::now() + 10s;
+        while (!connection.ended() && std::chrono::steady_clock::now() < deadline) {
+            wakeup.wait_until(deadline);
+        }
+        REQUIRE(connection.ended());
+        REQUIRE_FALSE(connection.ended()->what.empty());
+        REQUIRE_FALSE(connection.ended()->refused);
+    }
+    REQUIRE(nobody.accepted >= 300);
+}
