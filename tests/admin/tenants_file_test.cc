@@ -80,7 +80,7 @@ TEST_CASE("what the file's form does not allow is refused with its line") {
         {"{ja: 監視センター, en: Watch Centre}", "監視センター", "line 6"},
         {"lan_ranges: [192.168.1.0/24]", "lan_ranges: 192.168.1.0/24", "must be a list"},
         {"recipients: [", "recipients: {", "line "},
-        {"ends: 2026-05-01", "ends: someday", "line 17"},
+        {"ends: 2026-05-01", "ends: someday", "line 18"},
         {"operator:", "operators:", "line 1: the file has no key \"operators\""},
     };
     for (const auto& row : rows) {
