@@ -106,6 +106,18 @@ std::multiset<int> each_once(int first, int last) {
     return out;
 }
 
+// Waits until the file holds the text: the agent is another process, and a file tells nobody that it was written.
+bool comes_to_say(const std::string& path, const std::string& text) {
+    const auto end = std::chrono::steady_clock::now() + test::hang_guard;
+    while (content_of(path).find(text) == std::string::npos) {
+        if (std::chrono::steady_clock::now() > end) {
+            return false;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds{20});
+    }
+    return true;
+}
+
 }  // namespace
 
 TEST_CASE("lines become rows of their lanes, the spool is freed, and the agent stops when asked") {
@@ -254,14 +266,7 @@ TEST_CASE("without a gateway lines are spooled all the same, and go out when it 
     }
     append(agent.log_file(), text);
     agent.start();
-    const auto spooled = [&] {
-        return content_of(agent.path("state/status.json")).find("\"lines\": 100") != std::string::npos;
-    };
-    const auto end = std::chrono::steady_clock::now() + test::hang_guard;
-    while (!spooled() && std::chrono::steady_clock::now() < end) {
-        std::this_thread::sleep_for(std::chrono::milliseconds{20});  // a file cannot be waited for otherwise
-    }
-    REQUIRE(spooled());
+    REQUIRE(comes_to_say(agent.path("state/status.json"), "\"lines\": 100,"));
     REQUIRE(agent.stop() == 0);
     std::filesystem::remove(agent.log_file());
     agent.start();
@@ -284,11 +289,7 @@ TEST_CASE("the agent stays small however much waits to be sent") {
     }
     append(agent.log_file(), text);
     agent.start();
-    const auto all_read = fmt::format("\"lines\": {},", lines);
-    const auto end = std::chrono::steady_clock::now() + test::hang_guard;
-    while (content_of(agent.path("state/status.json")).find(all_read) == std::string::npos && std::chrono::steady_clock::now() < end) {
-        std::this_thread::sleep_for(std::chrono::milliseconds{20});
-    }
+    REQUIRE(comes_to_say(agent.path("state/status.json"), fmt::format("\"lines\": {},", lines)));
     gateway = std::make_unique<test::FakeGateway>(authority, folder, port);
     REQUIRE(gateway->wait([&](const auto& g) { return stored(g) >= lines / 2; }));
     const auto resident_kib = agent.resident_kib();
@@ -336,12 +337,7 @@ TEST_CASE("a spool is not sent under another appliance's certificate") {
     REQUIRE_THAT(checked.err, Contains("belongs to UTM-0001, the certificate to UTM-0002"));
     const auto hellos = gateway.hellos();
     agent.start();
-    const auto end = std::chrono::steady_clock::now() + test::hang_guard;
-    while (content_of(agent.path("err")).find("is not sent under another") == std::string::npos &&
-           std::chrono::steady_clock::now() < end) {
-        std::this_thread::sleep_for(std::chrono::milliseconds{20});
-    }
-    REQUIRE_THAT(content_of(agent.path("err")), Contains("is not sent under another"));
+    REQUIRE(comes_to_say(agent.path("err"), "is not sent under another"));
     REQUIRE(agent.stop() == 0);
     REQUIRE(gateway.hellos() == hellos);
 }
