@@ -8,30 +8,17 @@ import pathlib
 import shlex
 import shutil
 import signal
-import socket
 import struct
 import subprocess
 import time
 import urllib.error
 import urllib.request
 
+from parts.base import Failed, free_ports
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 ROLES = ["gateway", "correlator", "notifier", "fleet"]
 NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-class Failed(Exception):
-    pass
-
-
-def free_ports(count):
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def wait_until(condition, seconds, what):

@@ -119,6 +119,7 @@ class Journey(unittest.TestCase):
         offset = datetime(2026, 4, 8, 11, 0, 1, tzinfo=JST) - datetime.now(timezone.utc)
         self.service.steer(int(offset / timedelta(microseconds=1)))
         wait_until(lambda: self.service.number("select count(*) from mail_items where digest_id is null") == 0, 60, "the hour is closed")
+        wait_until(lambda: self.service.number("select count(*) from losses where digest_id is null") == 0, 60, "every loss is in a mail")
         wait_until(lambda: self.service.number("select count(*) from outbox where state not in ('sent', 'bounced')") == 0, 60, "every mail is sent")
 
     def rows(self):

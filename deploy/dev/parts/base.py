@@ -2,6 +2,7 @@
 import fcntl
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent.parent  # deploy/dev
 BUILD = HERE.parent.parent / "build"
+PORT_SECONDS = 10  # for the kernel to take the sockets of a killed process back
 LOG_LIMIT_BYTES = 10 * 1024 * 1024
 
 
@@ -46,6 +48,20 @@ def port_taken(port):
         except OSError:
             return True
     return False
+
+
+def free_ports(count):
+    """Free ports outside the range from which the kernel takes those of outgoing connections: a client that calls a dead
+    part again and again could otherwise get the part's own port and connect to itself, or keep it from its owner."""
+    low = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    candidates = range(10000, low) if low >= 12000 else range(61000, 65536)
+    free = []
+    for port in random.sample(candidates, min(2000, len(candidates))):
+        if not port_taken(port):
+            free.append(port)
+        if len(free) == count:
+            return free
+    raise Failed("no free ports were found")
 
 
 def locked(path):
@@ -123,8 +139,13 @@ class Part:
         return complaint and f"process {pid} is there, but {complaint}"
 
     def check_ports(self):
+        """The first thread of a killed process may be gone before its last one lets go of the port, so a port gets a while."""
+        deadline = time.monotonic() + PORT_SECONDS
         for name, variable in self.ports.items():
-            if port_taken(self.port[name]):
+            while port_taken(self.port[name]):
+                if time.monotonic() < deadline:
+                    time.sleep(0.05)
+                    continue
                 raise Failed(f"{self.name}: port {self.port[name]} is taken by another program. End it, or choose another port with "
                              f"{variable} (a stack that has started before keeps its ports in {self.stack / 'ports'}).")
 
