@@ -50,6 +50,7 @@ base::Expected<Settings> read_settings(const platform::Config& config) {
     out.poll_bytes = size("poll_bytes", out.poll_bytes, 1L << 16U, 1L << 28U);
     out.poll_entries = size("poll_entries", out.poll_entries, 1, 1'000'000);
     out.poll_wait = section.duration_ms("poll_wait_ms", out.poll_wait, milliseconds{1}, milliseconds{2'000});
+    out.gather = section.duration_ms("gather_ms", out.gather, milliseconds{0}, milliseconds{1'000});
     out.fetch_bytes = size("fetch_bytes", out.fetch_bytes, 1L << 20U, 1L << 30U);
     out.limits.block_keys_per_hour = size("block_keys_per_hour", out.limits.block_keys_per_hour, 1, 100'000);
     out.limits.unknown_signatures = section.count("unknown_signatures", out.limits.unknown_signatures, 0, 1'000'000);

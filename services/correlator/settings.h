@@ -23,6 +23,7 @@ struct Settings {
     std::size_t poll_bytes = 8UL << 20U;       // unpacked, of one transaction
     std::size_t poll_entries = 50'000;         // of one transaction
     std::chrono::milliseconds poll_wait{100};
+    std::chrono::milliseconds gather{40};      // at least, from a small transaction to the next
     std::size_t fetch_bytes = 32UL << 20U;     // fetched ahead, for each partition held
     ApplierLimits limits;
 };

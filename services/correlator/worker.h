@@ -4,7 +4,8 @@
 //     open a session; read the position under our lease; open a consumer
 //     is the record before the offset the stored one? if not: log_no + 1 and the log's beginning, committed and told
 //     assign
-//     for ever: poll; cut into transactions by records, entries and unpacked bytes; for each:
+//     for ever: poll; cut into transactions by records, entries and unpacked bytes; after few entries wait for more;
+//     for each:
 //         apply: committed > tell the gateways
 //                no rule pack yet > not ready, keep the lease, try the same again
 //                fenced > end; another generation > the process restarts; anything else > out, to read again what is committed
@@ -58,6 +59,7 @@ class PartitionWorker {
     base::Expected<std::optional<Session>> apply_part(std::stop_token stop, store::Connection& connection, PollApplier& applier,
                                                       std::span<const LogRecord> part);
     base::Expected<void> wait_for_pack(std::stop_token stop, store::Connection& connection, const Applied& applied);
+    void gather(std::stop_token stop, std::chrono::steady_clock::time_point began) const;
     base::Expected<void> keep_lease(store::Connection& connection);
     void count(const Applied& applied, std::chrono::steady_clock::duration took, base::Time received);
 

@@ -19,9 +19,11 @@ namespace kafka = adapters::kafka;
 
 constexpr std::chrono::seconds pause_after_trouble{1};
 constexpr std::chrono::milliseconds poll_wait{250};
+constexpr std::chrono::milliseconds gather{
+    500};  // presence is told together, for each write costs as much as hundreds of rows
 constexpr std::chrono::seconds broker_patience{10};
 
-void wait_or_stop(std::stop_token stop, std::chrono::seconds limit) {
+void wait_or_stop(std::stop_token stop, std::chrono::milliseconds limit) {
     std::mutex mutex;
     std::condition_variable_any never;
     std::unique_lock lock{mutex};
@@ -86,8 +88,12 @@ base::Expected<void> PresenceReader::session(std::stop_token stop) {
     events_.emit(presence_reading, {{"partitions", state->partitions}});
     topic_.ok();
     while (!stop.stop_requested()) {
-        if (auto done = step(**consumer, *connection); !done) {
-            return done;
+        const auto read = step(**consumer, *connection);
+        if (!read) {
+            return tl::unexpected{read.error()};
+        }
+        if (*read < most_records) {
+            wait_or_stop(stop, gather);
         }
     }
     return {};
@@ -103,7 +109,7 @@ base::Expected<void> PresenceReader::assign(kafka::Consumer& consumer, std::int3
     return consumer.assign(positions);
 }
 
-base::Expected<void> PresenceReader::step(kafka::Consumer& consumer, store::Connection& connection) {
+base::Expected<std::size_t> PresenceReader::step(kafka::Consumer& consumer, store::Connection& connection) {
     const auto polled = consumer.poll(most_records, poll_wait);
     std::vector<store::CursorStep> steps;
     for (const auto& problem : polled.problems) {
@@ -122,12 +128,12 @@ base::Expected<void> PresenceReader::step(kafka::Consumer& consumer, store::Conn
     }
     if (!steps.empty()) {
         if (auto moved = store::store_presence(connection, kafka_.presence_topic, steps, {}); !moved) {
-            return moved;
+            return tl::unexpected{moved.error()};
         }
         return base::failure(base::FailureKind::retry, "the presence topic is read anew from the oldest records");
     }
     if (polled.records.empty()) {
-        return {};
+        return 0;
     }
     PresenceBatch batch;
     std::map<std::int32_t, std::int64_t> reached;
@@ -144,14 +150,14 @@ base::Expected<void> PresenceReader::step(kafka::Consumer& consumer, store::Conn
     }
     if (auto stored = store::store_presence(connection, kafka_.presence_topic, steps, batch.rows()); !stored) {
         postgres_.bad(stored.error().what);
-        return stored;
+        return tl::unexpected{stored.error()};
     }
     for (const auto& [partition, offset] : reached) {
         cursors_[partition] = offset;
     }
     records_.Increment(static_cast<double>(polled.records.size()));
     heard_at_.Set(static_cast<double>(polled.records.back().timestamp_ms()) / 1000);
-    return {};
+    return polled.records.size();
 }
 
 }  // namespace mimamori::fleet

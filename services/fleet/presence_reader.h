@@ -28,7 +28,7 @@ class PresenceReader {
 
   private:
     base::Expected<void> session(std::stop_token stop);
-    base::Expected<void> step(adapters::kafka::Consumer& consumer, store::Connection& connection);
+    base::Expected<std::size_t> step(adapters::kafka::Consumer& consumer, store::Connection& connection);
     base::Expected<void> assign(adapters::kafka::Consumer& consumer, std::int32_t partitions);
 
     store::Login login_;

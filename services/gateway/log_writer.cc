@@ -35,6 +35,7 @@ base::Expected<void> LogWriter::open(std::int32_t presence_partitions, OnDeliver
     kafka::ProducerSettings producer;
     producer.bootstrap = settings_.kafka.bootstrap;
     producer.client_id = "mimamori-gateway";
+    producer.linger = settings_.linger;
     producer.delivery_timeout = settings_.delivery_timeout;
     // The cap on unsettled bytes is reached first: the queue must hold all of it.
     producer.queue_bytes = settings_.max_unsettled_bytes + (64UL << 20U);

@@ -1,6 +1,7 @@
 // What a shard does with one session: frames in, the state machine's actions out.
 #include "gateway/session.h"
 
+#include <algorithm>
 #include <variant>
 
 #include <fmt/format.h>
@@ -12,6 +13,9 @@ namespace {
 
 using adapters::grpc::CloseCode;
 namespace action = delivery::action;
+
+constexpr std::uint64_t tell_at_bytes = 65'536;  // far below any window
+constexpr std::uint32_t tell_at_batches = 16;
 
 template <class... Ts>
 struct Overloaded : Ts... {
@@ -127,6 +131,8 @@ void Shard::on_batch(Session& session, const Parsed<delivery::Envelope>& parsed,
             perform(session, {step});
             continue;
         }
+        session.untold_bytes += std::max(envelope.raw_bytes, envelope.wire_bytes);
+        ++session.untold_batches;
         note_assigned(session, envelope.lane);
         record.set_stream_id(session.stream_ids[index_of(envelope.lane)].value);
         record.set_received_at_us(base::to_us(context_.clock.now()));
@@ -166,13 +172,14 @@ void Shard::perform(Session& session, const delivery::Actions& actions) {
                            untold_.insert(session.stream->id());
                        },
                        [&](const action::SendSettled& settled) {
-                           if (auto& untold = session.received[index_of(settled.lane)];
-                               untold && untold->last < settled.cursor.next_seq) {
-                               untold.reset();  // this says more
+                           session.settled[index_of(settled.lane)] = settled;
+                           untold_.insert(session.stream->id());
+                           if (settled.cursor.status == delivery::StreamStatus::closed || !may_wait(session)) {
+                               tell_watermarks(session);
                            }
-                           *frame.mutable_settled() = settled_of(settled.lane, settled.spool_id, settled.cursor);
                        },
                        [&](const action::SendRewind& rewind) {
+                           tell_watermarks(session);  // in the order in which the machine said it
                            context_.events.emit(rewind_asked, {{"rental", session.origin.rental.value},
                                                                {"lane", delivery::name_of(rewind.lane)},
                                                                {"from", rewind.from}});
@@ -191,11 +198,28 @@ void Shard::perform(Session& session, const delivery::Actions& actions) {
     }
 }
 
-// A hint, and a frame of its own for each batch would cost as much as the batch: the newest goes out with the next timer, unless
-// the lane is settled by then.
-void Shard::tell_received(Session& session) {
-    for (auto& untold : session.received) {
-        if (const auto received = std::exchange(untold, std::nullopt)) {
+// A frame for each batch would cost as much as a small batch does, so the watermarks of a session are told once an
+// interval, the newest of each lane. What is stored stays in the agent's spool a little longer; nobody waits for it but
+// an agent whose window is filling.
+bool Shard::may_wait(const Session& session) const {
+    return session.untold_bytes < tell_at_bytes && session.untold_batches < tell_at_batches &&
+           steady_ms() - session.told_ms < context_.settings.tell_interval.count();
+}
+
+void Shard::tell_watermarks(Session& session) {
+    untold_.erase(session.stream->id());
+    session.told_ms = steady_ms();
+    session.untold_bytes = 0;
+    session.untold_batches = 0;
+    for (std::size_t i = 0; i < delivery::lane_count; ++i) {
+        const auto settled = std::exchange(session.settled[i], std::nullopt);
+        const auto received = std::exchange(session.received[i], std::nullopt);
+        if (settled) {
+            pb::GatewayFrame frame;
+            *frame.mutable_settled() = settled_of(settled->lane, settled->spool_id, settled->cursor);
+            session.stream->write(std::move(frame));
+        }
+        if (received && (!settled || received->last >= settled->cursor.next_seq)) {
             pb::GatewayFrame frame;
             frame.mutable_received()->set_lane(static_cast<pb::Lane>(received->lane));
             frame.mutable_received()->set_run(received->run);

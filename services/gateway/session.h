@@ -31,10 +31,14 @@ struct Shard::Session {
     std::vector<std::string> lan_ranges;                           // until HelloAck
     base::Bytes16 id{};
     std::int64_t clock_offset_us = 0;
-    std::int64_t heard_ms = 0;       // steady
-    std::int64_t finishing_ms = 0;   // steady; 0: not finishing
-    std::uint64_t accounted = 0;     // bytes of ours in the common sum of unsettled bytes
+    std::int64_t heard_ms = 0;         // steady
+    std::int64_t finishing_ms = 0;     // steady; 0: not finishing
+    std::uint64_t accounted = 0;       // bytes of ours in the common sum of unsettled bytes
+    std::int64_t told_ms = 0;          // steady; when watermarks were last told,
+    std::uint64_t untold_bytes = 0;    // and what has come since, in bytes
+    std::uint32_t untold_batches = 0;  // and in batches
     std::array<std::optional<delivery::action::SendReceived>, delivery::lane_count> received{};  // not told yet
+    std::array<std::optional<delivery::action::SendSettled>, delivery::lane_count> settled{};    // not told yet
 };
 
 struct Shard::Partition {

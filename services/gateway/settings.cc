@@ -56,6 +56,9 @@ base::Expected<Settings> read_settings(const platform::Config& config) {
     out.server.keepalive_time = section.duration_ms("keepalive_time_ms", out.server.keepalive_time, milliseconds{1000}, milliseconds{3'600'000});
     out.server.keepalive_timeout = section.duration_ms("keepalive_timeout_ms", out.server.keepalive_timeout, milliseconds{1000}, milliseconds{600'000});
     out.heartbeat = section.duration_ms("heartbeat_ms", out.heartbeat, milliseconds{1000}, milliseconds{3'600'000});
+    out.tell_interval =
+        section.duration_ms("tell_interval_ms", out.tell_interval, milliseconds{0}, milliseconds{10'000});
+    out.linger = section.duration_ms("linger_ms", out.linger, milliseconds{0}, milliseconds{1'000});
     out.hello_limit = section.duration_ms("hello_limit_ms", out.hello_limit, milliseconds{100}, milliseconds{600'000});
     out.revocation_interval = section.duration_ms("revocation_interval_ms", out.revocation_interval, milliseconds{100}, milliseconds{600'000});
     out.delivery_timeout = section.duration_ms("delivery_timeout_ms", out.delivery_timeout, milliseconds{1000}, milliseconds{600'000});

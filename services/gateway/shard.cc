@@ -15,7 +15,8 @@ namespace {
 using adapters::grpc::CloseCode;
 
 constexpr std::chrono::milliseconds timer_interval{100};
-constexpr std::int64_t cancel_after_ms = 5000;  // a finished stream whose agent does not read
+constexpr std::int64_t silence_interval_ms = 1000;  // each look goes over all sessions
+constexpr std::int64_t cancel_after_ms = 5000;      // a finished stream whose agent does not read
 
 }  // namespace
 
@@ -138,7 +139,7 @@ void Shard::finish_all() {
     post([this] {
         draining_ = true;
         for (const auto& [id, session] : sessions_) {
-            tell_received(*session);
+            tell_watermarks(*session);
             session->finishing_ms = session->finishing_ms == 0 ? steady_ms() : session->finishing_ms;
             session->stream->finish(CloseCode::unavailable, "the gateway stops");
         }
@@ -152,6 +153,26 @@ void Shard::on_timer(std::int64_t now_ms) {
             (void)context_.log.write_tick(number, mine->view.next_order(), base::to_us(context_.clock.now()));
         }
     }
+    if (now_ms >= next_silence_ms_) {
+        next_silence_ms_ = now_ms + silence_interval_ms;
+        look_for_silence(now_ms);
+    }
+    const std::vector<std::uint64_t> untold{untold_.begin(), untold_.end()};
+    for (const auto id : untold) {
+        if (auto* session = find(id);
+            session != nullptr && now_ms - session->told_ms >= context_.settings.tell_interval.count()) {
+            tell_watermarks(*session);
+        }
+    }
+    const std::vector<std::uint64_t> paused{paused_.begin(), paused_.end()};
+    for (const auto id : paused) {
+        if (auto* session = find(id)) {
+            read_on(*session);
+        }
+    }
+}
+
+void Shard::look_for_silence(std::int64_t now_ms) {
     const auto silent_ms = context_.settings.heartbeat.count() * 3;
     for (const auto& [id, session] : sessions_) {
         if (session->finishing_ms != 0) {
@@ -161,17 +182,6 @@ void Shard::on_timer(std::int64_t now_ms) {
         } else if (now_ms - session->heard_ms > silent_ms && !paused_.contains(id)) {
             session->finishing_ms = now_ms;
             session->stream->finish(CloseCode::unavailable, "no heartbeat for too long");
-        }
-    }
-    for (const auto id : std::exchange(untold_, {})) {
-        if (auto* session = find(id)) {
-            tell_received(*session);
-        }
-    }
-    const std::vector<std::uint64_t> paused{paused_.begin(), paused_.end()};
-    for (const auto id : paused) {
-        if (auto* session = find(id)) {
-            read_on(*session);
         }
     }
 }

@@ -2,7 +2,8 @@
 // shard, so neither sessions nor partition views need a lock. Others speak to it by posting. It never waits for PostgreSQL,
 // Kafka or an agent; it carries out what the pure GatewaySession decides.
 //
-//   for ever: take what was posted and do it; every 100 ms: ticks, silent agents, paused connections
+//   for ever: take what was posted and do it
+//     every 100 ms: ticks, watermarks that are to be told, paused connections; every second: silent agents
 #pragma once
 
 #include <array>
@@ -96,6 +97,7 @@ class Shard {
     void post(Work work);
     void run(std::stop_token stop);
     void on_timer(std::int64_t now_ms);
+    void look_for_silence(std::int64_t now_ms);
 
     void do_open(Newcomer& newcomer);
     void do_frame(Session& session, pb::AgentFrame& frame);
@@ -113,7 +115,8 @@ class Shard {
     void note_assigned(Session& session, delivery::Lane lane);
     void refuse(Session& session, std::string_view reason);
     void settle_accounts(Session& session);
-    void tell_received(Session& session);
+    bool may_wait(const Session& session) const;
+    void tell_watermarks(Session& session);
     void read_on(Session& session);
     void tell_presence(const Session& session, pb::Presence::Kind kind, const pb::Heartbeat* heartbeat = nullptr,
                        const pb::Hello* hello = nullptr);
@@ -132,8 +135,9 @@ class Shard {
     std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions_;  // by stream id
     std::unordered_map<std::int64_t, Session*> by_rental_;
     std::unordered_set<std::uint64_t> paused_;  // stream ids: not read from now
-    std::unordered_set<std::uint64_t> untold_;  // stream ids: what is on Kafka is to be told
+    std::unordered_set<std::uint64_t> untold_;  // stream ids: with a watermark that is to be told
     bool draining_ = false;
+    std::int64_t next_silence_ms_ = 0;
     std::jthread thread_;
 };
 
