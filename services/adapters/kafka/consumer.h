@@ -47,6 +47,7 @@ class Record {
     std::int64_t timestamp_ms() const;  // as the broker keeps it; -1 if none
     std::string_view key() const;
     std::string_view value() const;
+    std::optional<std::string_view> header(const char* name) const;  // the last of that name; empty if there is none
 
   private:
     struct Free { void operator()(rd_kafka_message_s* message) const; };

@@ -43,6 +43,14 @@ struct Producer::Handle {
     rd_kafka_t* client;
 };
 
+namespace {
+
+struct FreeHeaders {
+    void operator()(rd_kafka_headers_t* headers) const { rd_kafka_headers_destroy(headers); }
+};
+
+}  // namespace
+
 Expected<std::unique_ptr<Producer>> Producer::make(const ProducerSettings& settings, OnDelivery on_delivery,
                                                    OnReplaced on_replaced) {
     std::unique_ptr<Producer> producer{new Producer{settings, std::move(on_delivery), std::move(on_replaced)}};
@@ -90,14 +98,18 @@ Expected<std::unique_ptr<Producer::Handle>> Producer::create() {
 }
 
 Expected<void> Producer::send(const std::string& topic, std::int32_t partition, std::string_view key,
-                              std::string_view value, std::uint64_t tag) {
+                              std::string_view value, std::uint64_t tag, std::span<const Header> headers) {
     const std::shared_lock lock{handle_mutex_};
     if (!accepting_) {
         return base::failure(FailureKind::retry, "the Kafka producer is being replaced after a fatal error");
     }
     in_flight_.fetch_add(1, std::memory_order_relaxed);
+    std::unique_ptr<rd_kafka_headers_t, FreeHeaders> list{headers.empty() ? nullptr : rd_kafka_headers_new(headers.size())};
+    for (const auto& header : headers) {
+        rd_kafka_header_add(list.get(), header.name, -1, header.value.data(), static_cast<ssize_t>(header.value.size()));
+    }
     const auto error = rd_kafka_producev(
-        handle_->client, RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(partition),
+        handle_->client, RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_HEADERS(list.get()),
         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(const_cast<char*>(key.data()), key.size()),
         RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()),
         RD_KAFKA_V_OPAQUE(reinterpret_cast<void*>(static_cast<std::uintptr_t>(tag))), RD_KAFKA_V_END);
@@ -105,6 +117,7 @@ Expected<void> Producer::send(const std::string& topic, std::int32_t partition, 
         in_flight_.fetch_sub(1, std::memory_order_relaxed);
         return tl::unexpected{failure_of(error, fmt::format("send to {}/{}", topic, partition))};
     }
+    (void)list.release();  // the record owns it now
     return {};
 }
 

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <optional>
 #include <shared_mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -30,6 +31,12 @@ struct ProducerSettings {
     std::size_t queue_records = 100'000;
     std::size_t queue_bytes = 256UL << 20U;
     std::size_t max_record_bytes = 4UL << 20U;
+};
+
+// A header of a record; the name ends with a NUL, as a literal's does.
+struct Header {
+    const char* name;
+    std::string_view value;
 };
 
 // What became of one accepted record.
@@ -55,10 +62,10 @@ class Producer {
     Producer(const Producer&) = delete;
     Producer& operator=(const Producer&) = delete;
 
-    // Any thread. Copies key and value. Failures: retry (queue full, or being replaced: hold back and try again),
+    // Any thread. Copies key, value and headers. Failures: retry (queue full, or being replaced: hold back and try again),
     // refused (too large, or no such topic or partition). On failure the callback is not called for it.
     base::Expected<void> send(const std::string& topic, std::int32_t partition, std::string_view key,
-                              std::string_view value, std::uint64_t tag);
+                              std::string_view value, std::uint64_t tag, std::span<const Header> headers = {});
 
     // Waits until everything accepted so far is delivered or has failed; false if `limit` passed first. Not from the callback.
     bool flush(std::chrono::milliseconds limit);

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 
 #include "support.h"
@@ -123,4 +124,23 @@ TEST_CASE("settings that librdkafka does not know are refused with their name") 
     REQUIRE_FALSE(producer);
     CHECK(producer.error().kind == base::FailureKind::refused);
     CHECK_THAT(producer.error().what, Catch::Contains("compression.codec"));
+}
+
+TEST_CASE("headers stand beside the value, any bytes in them, and a record may have none") {
+    TestTopics topics{1};
+    Deliveries deliveries;
+    auto producer = must(kafka::Producer::make(producer_settings(), deliveries.callback()));
+    const std::string odd{"a\0\xff", 3};
+    must(producer->send(topics.batches, 0, "k", "v", 1, std::array{kafka::Header{"ce_id", "17"}, kafka::Header{"odd", odd}}));
+    must(producer->send(topics.batches, 0, "k", "v", 2));
+    REQUIRE(producer->flush(30s));
+    const auto consumer = make_consumer();
+    const auto with = must(consumer->read_record(topics.batches, 0, 0, 10s));
+    REQUIRE(with);
+    CHECK(with->header("ce_id") == "17");
+    CHECK(with->header("odd") == odd);
+    CHECK_FALSE(with->header("other"));
+    const auto without = must(consumer->read_record(topics.batches, 0, 1, 10s));
+    REQUIRE(without);
+    CHECK_FALSE(without->header("ce_id"));
 }
