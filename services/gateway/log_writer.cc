@@ -4,6 +4,7 @@
 
 #include "base/random.h"
 #include "domain/delivery/partitioning.h"
+#include "gateway/cloud_event.h"
 #include "gateway/events.h"
 
 namespace mimamori::gateway {
@@ -25,9 +26,11 @@ constexpr std::uint64_t tag_of(std::int32_t partition, std::uint64_t order) {
 LogWriter::LogWriter(const Settings& settings, platform::Events& events, platform::Metrics& metrics)
     : settings_{settings},
       events_{events},
+      source_{"/mimamori/gateway/" + settings.name},
       batches_{metrics.counter("mimamori_gateway_records_total", "Records handed to Kafka, ticks included.")},
       bytes_{metrics.counter("mimamori_gateway_record_bytes_total", "Bytes of these records.")},
-      presence_failed_{metrics.counter("mimamori_gateway_presence_failed_total", "Presence news that Kafka did not take.")} {}
+      presence_failed_{
+          metrics.counter("mimamori_gateway_presence_failed_total", "Presence news that Kafka did not take.")} {}
 
 base::Expected<void> LogWriter::open(std::int32_t presence_partitions, OnDelivery on_delivery) {
     presence_partitions_ = presence_partitions;
@@ -64,7 +67,9 @@ base::Expected<void> LogWriter::send(std::int32_t partition, std::uint64_t order
     record.SerializeToString(&bytes);
     batches_.Increment();
     bytes_.Increment(static_cast<double>(bytes.size()));
-    return producer_->send(settings_.kafka.batches_topic, partition, fmt::to_string(key), bytes, tag_of(partition, order));
+    const auto headers = CloudEvent::of(record.record_id());
+    return producer_->send(settings_.kafka.batches_topic, partition, fmt::to_string(key), bytes,
+                           tag_of(partition, order), headers.list(source_));
 }
 
 base::Expected<void> LogWriter::write(std::int32_t partition, std::uint64_t order, const Origin& origin,

@@ -1,5 +1,6 @@
-// What the gateway writes to Kafka: batches and ticks to the batches topic, presence to its own. Stamps identity and record
-// id; the content of a batch is passed through. Delivery reports go to the owner of the partition.
+// What the gateway writes to Kafka: batches and ticks to the batches topic, presence to its own. Stamps identity and
+// record id, and the headers of CloudEvents and W3C Trace Context; the content of a batch is passed through. Delivery
+// reports go to the owner of the partition.
 #pragma once
 
 #include <cstdint>
@@ -50,6 +51,7 @@ class LogWriter {
 
     const Settings& settings_;
     platform::Events& events_;
+    const std::string source_;  // as CloudEvents call who wrote a record
     prometheus::Counter& batches_;
     prometheus::Counter& bytes_;
     prometheus::Counter& presence_failed_;
