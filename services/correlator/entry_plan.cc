@@ -167,8 +167,9 @@ void EntryPlan::quarantine(const TakenEntry& entry, std::string_view reason) {
 
 void EntryPlan::note_clock(const TakenEntry& entry, const domain::EventTimes& times) {
     if (times.implausible && !skewed_.contains(entry.stream)) {
-        skewed_[entry.stream] = fmt::format("an event at {}, received at {}", base::format_rfc3339(*times.corrected),
-                                            base::format_rfc3339(base::time_from_us(record_of(entry).received_at_us)));
+        skewed_[entry.stream] = {
+            entry.record, fmt::format("an event at {}, received at {}", base::format_rfc3339(*times.corrected),
+                                      base::format_rfc3339(base::time_from_us(record_of(entry).received_at_us)))};
     }
 }
 
@@ -409,10 +410,13 @@ void EntryPlan::account() {
     }
     for (const auto& [stream, entries] : bad) {
         poll_.alarm(entry_quarantined, fmt::format("stream {}", poll_.streams[stream].stored.id.value),
-                    fmt::format("{} entries, the first is {}: {}", entries.first, entries.second->entry.seq, entries.second->reason));
+                    fmt::format("{} entries, the first is {}: {}", entries.first, entries.second->entry.seq,
+                                entries.second->reason),
+                    &poll_.records[entries.second->entry.record]);
     }
-    for (const auto& [stream, detail] : skewed_) {
-        poll_.alarm(clock_skew, fmt::format("rental {}", poll_.streams[stream].stored.key.rental.value), detail);
+    for (const auto& [stream, skewed] : skewed_) {
+        poll_.alarm(clock_skew, fmt::format("rental {}", poll_.streams[stream].stored.key.rental.value), skewed.detail,
+                    &poll_.records[skewed.record]);
     }
 }
 

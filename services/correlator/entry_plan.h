@@ -94,7 +94,11 @@ class EntryPlan {
     SignPlan signs_;
     BlockPlan blocks_;
     std::map<Name, store::UnknownName> unknown_;
-    std::map<std::uint32_t, std::string> skewed_;  // by stream: what its clocks say
+    struct Skewed {
+        std::uint32_t record;
+        std::string detail;
+    };
+    std::map<std::uint32_t, Skewed> skewed_;  // by stream: what its clocks say
     std::int64_t unknown_not_listed_ = 0;
 };
 

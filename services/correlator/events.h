@@ -36,6 +36,8 @@ inline constexpr Event entries_gone{
     "entries_gone", Level::alarm, "An agent no longer holds entries that are not stored; right only after a restored backup."};
 inline constexpr Event spool_damaged{
     "spool_damaged", Level::alarm, "A part of an agent's spool could not be read; the loss is stated."};
+inline constexpr Event spool_overflowed{"spool_overflowed", Level::alarm,
+                                        "An agent's spool was full and gave entries up; the loss is stated."};
 inline constexpr Event clock_skew{"clock_skew", Level::alarm, "The clock of an appliance or its detector is wrong."};
 inline constexpr Event rule_pack_missing{
     "rule_pack_missing", Level::alarm, "No rule pack was in force when detections were received; they wait in the log."};

@@ -42,6 +42,7 @@ using Unstorable = std::map<std::pair<store::StreamKey, delivery::Seq>, std::str
 struct PendingAlarm {
     const platform::Event* event;
     std::string subject, detail;
+    std::string trace;  // id of the record's trace, as in its headers; empty: not about one record
 };
 
 struct Poll {
@@ -53,8 +54,9 @@ struct Poll {
     std::uint64_t gaps = 0;  // batches that came before what lies between
     std::uint64_t old = 0;   // batches that were applied before
 
-    // At most one alarm of a kind and subject, and a bounded number of them.
-    void alarm(const platform::Event& event, std::string subject, std::string detail);
+    // At most one alarm of a kind and subject, and a bounded number of them. `about`: the record that gave rise to it.
+    void alarm(const platform::Event& event, std::string subject, std::string detail,
+               const OpenedRecord* about = nullptr);
     static constexpr std::size_t most_alarms = 200;
 };
 

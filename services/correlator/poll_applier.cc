@@ -7,6 +7,7 @@
 #include "base/seeded_fault.h"
 #include "correlator/events.h"
 #include "domain/detection_id.h"
+#include "store/alarms.h"
 
 namespace mimamori::correlator {
 
@@ -114,7 +115,7 @@ Applied PollApplier::finish(Applied out, base::Expected<void> done) {
     out.gaps = poll_.gaps;
     out.old = poll_.old;
     for (const auto& alarm : poll_.alarms) {
-        events_.emit(*alarm.event, {{"subject", alarm.subject}, {"detail", alarm.detail}});
+        events_.emit(*alarm.event, {{"subject", alarm.subject}, {"detail", alarm.detail}, {"trace", alarm.trace}});
         if (alarm.event->id == clock_skew.id) {
             clocks_told_[alarm.subject] = std::chrono::steady_clock::now();
         }
@@ -352,11 +353,13 @@ void PollApplier::decide() {
         auto& stream = poll_.streams[found->second];
         if (domain::clock_is_off(record.view.clock_offset_us)) {
             poll_.alarm(clock_skew, fmt::format("rental {}", record.view.rental.value),
-                        fmt::format("the agent's clock is off by {} s", record.view.clock_offset_us / 1'000'000));
+                        fmt::format("the agent's clock is off by {} s", record.view.clock_offset_us / 1'000'000),
+                        &record);
         }
         if (record.state == OpenedRecord::State::bad_batch) {
             if (stream.now.status == delivery::StreamStatus::open && record.view.last >= stream.now.next_seq) {
-                poll_.alarm(batch_unreadable, subject_of(stream.stored), fmt::format("offset {}: {}", record.offset, record.problem));
+                poll_.alarm(batch_unreadable, subject_of(stream.stored),
+                            fmt::format("offset {}: {}", record.offset, record.problem), &record);
             }
             continue;
         }
@@ -366,9 +369,12 @@ void PollApplier::decide() {
             case Application::Decision::skip_old: ++poll_.old; break;
             case Application::Decision::gap: ++poll_.gaps; break;
             case Application::Decision::malformed:
-                poll_.alarm(batch_unreadable, subject_of(stream.stored), fmt::format("offset {}: an impossible range", record.offset));
+                poll_.alarm(batch_unreadable, subject_of(stream.stored),
+                            fmt::format("offset {}: an impossible range", record.offset), &record);
                 break;
-            case Application::Decision::close_stream: close(stream, record.view); break;
+            case Application::Decision::close_stream:
+                close(stream, record);
+                break;
             case Application::Decision::apply: take(i, found->second, application); break;
         }
     }
@@ -419,18 +425,26 @@ void PollApplier::lose(const PollStream& stream, const OpenedRecord& record, con
     }
     const auto range = fmt::format("entries {} to {}", loss.first, loss.last);
     switch (application.note) {
-        case Application::Note::none: break;
-        case Application::Note::gone: poll_.alarm(entries_gone, subject_of(stream.stored), range); break;
-        case Application::Note::damaged: poll_.alarm(spool_damaged, subject_of(stream.stored), range); break;
+        case Application::Note::none:  // a plain tombstone
+            poll_.alarm(spool_overflowed, subject_of(stream.stored), range, &record);
+            break;
+        case Application::Note::gone:
+            poll_.alarm(entries_gone, subject_of(stream.stored), range, &record);
+            break;
+        case Application::Note::damaged:
+            poll_.alarm(spool_damaged, subject_of(stream.stored), range, &record);
+            break;
         case Application::Note::unverified_past:
-            poll_.alarm(spool_damaged, subject_of(stream.stored), range + "; what came before could not be verified");
+            poll_.alarm(spool_damaged, subject_of(stream.stored), range + "; what came before could not be verified",
+                        &record);
             break;
     }
     poll_.losses.push_back(std::move(loss));
 }
 
 // What the agent still has comes again under a new spool; what it has lost meanwhile nobody can say, so "at least".
-void PollApplier::close(PollStream& stream, const adapters::wire::LogRecordView& view) {
+void PollApplier::close(PollStream& stream, const OpenedRecord& record) {
+    const auto& view = record.view;
     stream.now.status = delivery::StreamStatus::closed;
     stream.last_named = std::max(stream.last_named, view.last);
     store::Loss loss;
@@ -443,7 +457,9 @@ void PollApplier::close(PollStream& stream, const adapters::wire::LogRecordView&
     loss.at_least = true;
     poll_.losses.push_back(std::move(loss));
     poll_.alarm(chain_mismatch, subject_of(stream.stored),
-                fmt::format("entries {} to {} do not continue what is stored up to {}", view.first, view.last, stream.now.next_seq - 1));
+                fmt::format("entries {} to {} do not continue what is stored up to {}", view.first, view.last,
+                            stream.now.next_seq - 1),
+                &record);
 }
 
 base::Expected<void> PollApplier::write_streams() {

@@ -77,7 +77,7 @@ class PollApplier {
     base::Expected<void> lock_streams(const std::vector<store::NewStream>& named);
     void decide();
     void take(std::uint32_t record, std::uint32_t stream, const delivery::Application& application);
-    void close(PollStream& stream, const adapters::wire::LogRecordView& view);
+    void close(PollStream& stream, const OpenedRecord& record);
     void lose(const PollStream& stream, const OpenedRecord& record, const delivery::Application& application);
     base::Expected<void> write_streams();
     void leave_out_told_clocks();

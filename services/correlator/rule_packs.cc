@@ -7,6 +7,7 @@
 #include "adapters/pack_yaml/pack_yaml.h"
 #include "correlator/events.h"
 #include "domain/rule_pack_check.h"
+#include "store/alarms.h"
 #include "store/correlator_store.h"
 
 namespace mimamori::correlator {

@@ -9,6 +9,7 @@
 
 #include "base/seeded_fault.h"
 #include "correlator/events.h"
+#include "store/alarms.h"
 
 namespace mimamori::correlator {
 

@@ -43,6 +43,10 @@ inline constexpr Event listener_dead{
     "listener_dead", Level::error, "The listener does not answer its own probe; the gateway restarts."};
 inline constexpr Event database_call_failed{
     "database_call_failed", Level::warning, "A statement of the gateway failed; what needed it is tried again."};
+inline constexpr Event kafka_away{"kafka_away", Level::alarm,
+                                  "Kafka does not answer the gateway, or partitions have no leader."};
+inline constexpr Event partitions_unread{"partitions_unread", Level::alarm,
+                                         "No correlator holds the lease of a partition; what arrives there waits."};
 inline constexpr Event grpc_error{"grpc_error", Level::warning, "gRPC reported an error of its own."};
 
 }  // namespace mimamori::gateway

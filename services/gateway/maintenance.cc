@@ -9,6 +9,7 @@
 
 #include "gateway/events.h"
 #include "store/admin_schema.h"
+#include "store/alarms.h"
 
 namespace mimamori::gateway {
 namespace {
@@ -24,6 +25,7 @@ constexpr milliseconds kafka_interval{5000};
 constexpr milliseconds probe_interval{10'000};
 constexpr milliseconds probe_patience{5000};
 constexpr int probes_until_dead = 3;
+constexpr int looks_until_unread = 3;
 
 void wait_or_stop(std::stop_token stop, milliseconds time) {
     std::mutex mutex;
@@ -118,6 +120,7 @@ base::Expected<void> Maintenance::run(std::stop_token stop) {
         }
         if (steady_clock::now() >= next_kafka) {
             with_kafka();
+            watch_leases();
             next_kafka = steady_clock::now() + kafka_interval;
         }
         if (steady_clock::now() >= next_probe) {
@@ -197,6 +200,37 @@ void Maintenance::with_kafka() {
     }
     const auto good = topics_->verify(settings.kafka.batches_topic, settings.kafka.partitions, broker_patience);
     good ? parts_.checks.kafka.ok() : parts_.checks.kafka.bad(good.error().what);
+    tell(kafka_away, "kafka", !good, good ? std::string{} : good.error().what, kafka_told_);
+}
+
+// A correlator that is down tells nobody; its gateways see that its leases have run out.
+void Maintenance::watch_leases() {
+    if (!connection_ || connection_->broken()) {
+        return;
+    }
+    const auto unread = store::unread_partitions(*connection_);
+    if (!unread) {
+        return;
+    }
+    looks_unread_ = unread->empty() ? 0 : looks_unread_ + 1;
+    if (unread->empty() || looks_unread_ >= looks_until_unread) {  // gateways may start before correlators
+        tell(partitions_unread, "partitions", !unread->empty(), "no correlator holds " + *unread, leases_told_);
+    }
+}
+
+void Maintenance::tell(const platform::Event& event, std::string_view subject, bool wrong, const std::string& detail,
+                       std::optional<bool>& told) {
+    if (!connection_ || connection_->broken() || (!wrong && told == false)) {
+        return;
+    }
+    if (wrong && told != true) {
+        parts_.context.events.emit(event, {{"detail", detail}});
+    }
+    const auto done = wrong ? store::raise_alarm(*connection_, event.id, subject, detail)
+                            : store::close_alarm(*connection_, event.id, subject);
+    if (done) {
+        told = wrong;
+    }
 }
 
 base::Expected<void> Maintenance::with_listener() {

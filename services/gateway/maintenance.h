@@ -55,6 +55,10 @@ class Maintenance {
   private:
     base::Expected<void> with_database();
     base::Expected<void> read_deny_list(store::Connection& connection);
+    // Raises or closes an alarm about the services behind, where its state has changed since the last look.
+    void tell(const platform::Event& event, std::string_view subject, bool wrong, const std::string& detail,
+              std::optional<bool>& told);
+    void watch_leases();
     void with_kafka();
     base::Expected<void> with_listener();
 
@@ -62,6 +66,9 @@ class Maintenance {
     std::optional<store::Connection> connection_;
     std::unique_ptr<adapters::kafka::Topics> topics_;
     int probes_failed_ = 0;
+    // What was last told of them; empty: nothing yet, so that the first look also closes an alarm of the life before.
+    std::optional<bool> kafka_told_, leases_told_;
+    int looks_unread_ = 0;
 };
 
 }  // namespace mimamori::gateway

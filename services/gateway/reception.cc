@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "domain/delivery/partitioning.h"
 #include "gateway/events.h"
+#include "store/alarms.h"
 
 namespace mimamori::gateway {
 
@@ -187,7 +188,7 @@ void Reception::turn_away(Stream& stream, CloseCode code, std::string_view reaso
 void Reception::turn_away_with_alarm(Stream& stream, store::Connection& connection, const platform::Event& event,
                                      std::string_view subject, std::string_view reason) {
     context_.events.emit(event, {{"certificate", hex_of(stream)}, {"detail", reason}});
-    (void)store::raise_gateway_alarm(connection, event.id, subject, reason);
+    (void)store::raise_alarm(connection, event.id, subject, reason);
     stream.finish(CloseCode::not_allowed, std::string{reason});
 }
 

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "gateway/events.h"
+#include "store/alarms.h"
 
 namespace mimamori::gateway {
 namespace {
@@ -340,7 +341,8 @@ void Shard::refuse(Session& session, std::string_view reason) {
     (void)context_.workers.submit(
         [rental = session.origin.rental, detail = std::string{reason}](base::Expected<store::Connection*> connection) {
             if (connection) {
-                (void)store::raise_gateway_alarm(**connection, envelope_violation.id, fmt::format("rental {}", rental.value), detail);
+                (void)store::raise_alarm(**connection, envelope_violation.id, fmt::format("rental {}", rental.value),
+                                         detail);
             }
         });
 }

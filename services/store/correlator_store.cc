@@ -355,12 +355,4 @@ Expected<PackText> read_pack(Connection& connection, std::int64_t id) {
     return PackText{std::string{result->text(0, 0)}, std::string{result->text(0, 1)}};
 }
 
-Expected<void> raise_alarm(Connection& connection, std::string_view kind, std::string_view subject, std::string_view detail) {
-    return done(connection.run("raise_alarm", Params{}.text(kind).text(subject).text(detail)));
-}
-
-Expected<void> close_alarm(Connection& connection, std::string_view kind, std::string_view subject) {
-    return done(connection.run("close_alarm", Params{}.text(kind).text(subject)));
-}
-
 }  // namespace mimamori::store

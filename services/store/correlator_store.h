@@ -199,7 +199,4 @@ struct PackText {
 };
 Expected<PackText> read_pack(Connection& connection, std::int64_t id);
 
-Expected<void> raise_alarm(Connection& connection, std::string_view kind, std::string_view subject, std::string_view detail);
-Expected<void> close_alarm(Connection& connection, std::string_view kind, std::string_view subject);
-
 }  // namespace mimamori::store

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "domain/delivery/chain.h"
+#include "store/alarms.h"
 
 namespace mimamori::store {
 
@@ -85,10 +86,11 @@ Expected<std::vector<Superseded>> insert_missing(Connection& connection, const A
         for (int row = 0; row < old->rows(); ++row) {
             superseded.push_back({old->id<base::StreamId>(row, 0), lane, old->integer(row, 1), old->integer(row, 2)});
             const auto& one = superseded.back();
-            auto alarm = raise_gateway_alarm(
+            auto alarm = raise_alarm(
                 connection, "stream_superseded", fmt::format("stream {}", one.stream.value),
-                fmt::format("rental {} came with a new spool for lane {}; the stream before stands at {}, {} were assigned",
-                            appliance.rental.value, domain::delivery::name_of(lane), one.next_seq, one.last_assigned));
+                fmt::format(
+                    "rental {} came with a new spool for lane {}; the stream before stands at {}, {} were assigned",
+                    appliance.rental.value, domain::delivery::name_of(lane), one.next_seq, one.last_assigned));
             if (!alarm) {
                 return tl::unexpected{alarm.error()};
             }
@@ -116,11 +118,12 @@ Expected<Cursor> close_and_state_loss(Connection& connection, base::StreamId str
         if (!stated) {
             return tl::unexpected{stated.error()};
         }
-        auto alarm = raise_gateway_alarm(
+        auto alarm = raise_alarm(
             connection, "stream_forked", fmt::format("stream {}", stream.value),
-            fmt::format("the spool of rental {} came back older than, or other than, what was settled; the stream is closed "
-                        "at {}, at least {} entries are lost",
-                        rental, next_seq, std::max<std::int64_t>(last_assigned - (next_seq - 1), 0)));
+            fmt::format(
+                "the spool of rental {} came back older than, or other than, what was settled; the stream is closed "
+                "at {}, at least {} entries are lost",
+                rental, next_seq, std::max<std::int64_t>(last_assigned - (next_seq - 1), 0)));
         if (!alarm) {
             return tl::unexpected{alarm.error()};
         }
@@ -168,6 +171,12 @@ Expected<Appliance> find_appliance(Connection& connection, std::string_view fing
     }
     return Appliance{found->id<base::CustomerId>(0, 0), found->id<base::SiteId>(0, 1), found->id<base::RentalId>(0, 2),
                      found->id<base::ApplianceId>(0, 3), split(found->text(0, 4))};
+}
+
+Expected<std::string> unread_partitions(Connection& connection) {
+    return connection.run("gateway_unread_partitions").map([](const Result& row) {
+        return std::string{row.text(0, 0)};
+    });
 }
 
 Expected<std::vector<std::string>> denied_certificates(Connection& connection) {
@@ -257,11 +266,6 @@ Expected<std::vector<PartitionPosition>> read_log_positions(Connection& connecti
         }
         return out;
     });
-}
-
-Expected<void> raise_gateway_alarm(Connection& connection, std::string_view kind, std::string_view subject,
-                                   std::string_view detail) {
-    return connection.run("raise_alarm", Params{}.text(kind).text(subject).text(detail)).map([](const Result&) {});
 }
 
 }  // namespace mimamori::store

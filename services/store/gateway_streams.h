@@ -79,7 +79,7 @@ struct PartitionPosition {
 };
 Expected<std::vector<PartitionPosition>> read_log_positions(Connection& connection);
 
-Expected<void> raise_gateway_alarm(Connection& connection, std::string_view kind, std::string_view subject,
-                                   std::string_view detail);
+// "partition 3, partition 5": whose lease ran out some time ago; empty if there is none.
+Expected<std::string> unread_partitions(Connection& connection);
 
 }  // namespace mimamori::store

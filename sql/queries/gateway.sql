@@ -66,3 +66,8 @@ select next_seq, h_before, status from streams where id = $1
 
 -- name: gateway_log_positions
 select partition, log_no, next_offset from log_partitions order by partition
+
+-- name: gateway_unread_partitions
+-- Whose lease ran out some seconds ago: a hand-over takes less.
+select coalesce(string_agg('partition ' || partition, ', ' order by partition), '')
+from log_partitions where lease_until < now() - interval '5 seconds'

@@ -1,6 +1,9 @@
 // What becomes of entries that are not plain detections: quarantine, rejected lines, blocks, tombstones, gone ranges, forks.
 #include <catch2/catch.hpp>
 
+#include <unistd.h>
+
+#include "base/text.h"
 #include "correlator/block_plan.h"
 #include "correlator/fixture.h"
 
@@ -43,6 +46,32 @@ TEST_CASE("an entry that verifies but cannot be read goes to quarantine with its
     CHECK(f.rows("select source_ip from detections order by seq") == Lines{"192.168.1.1", "192.168.1.5"});
     CHECK(f.rows("select kind, subject from alarms") == Lines{fmt::format("entry_quarantined|stream {}", f.rows("select id from streams")[0])});
     CHECK(must(store::verify_streams(f.connection, base::time_from_us(0))).empty());
+}
+
+TEST_CASE("the log line of a quarantined entry carries the trace of its record") {
+    int ends[2] = {-1, -1};
+    REQUIRE(::pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+    Fixture f;
+    platform::Metrics metrics;
+    platform::Events events{"correlator", metrics, ends[1]};
+    f.applier =
+        std::make_unique<correlator::PollApplier>(f.connection, f.lease, f.generation(), f.packs, events, f.limits_);
+    LogMaker agent{f.tenant};
+    agent.add(delivery::EntryKind::event, "\xFFnonsense");
+    const auto record = agent.everything();
+    f.commit({record});
+    std::string lines(4096, '\0');
+    const auto got = ::read(ends[0], lines.data(), lines.size());
+    ::close(ends[0]);
+    ::close(ends[1]);
+    REQUIRE(got > 0);
+    uplink::v1::LogRecord parsed;
+    REQUIRE(parsed.ParseFromString(record));
+    const auto& id = parsed.record_id();
+    const auto hex = base::to_hex({reinterpret_cast<const std::uint8_t*>(id.data()), id.size()});
+    CHECK(lines.find("\"event\":\"entry_quarantined\"") != std::string::npos);
+    CHECK(lines.find("\"trace\":\"" + hex + "\"") != std::string::npos);
+    f.restart();
 }
 
 TEST_CASE("an entry that PostgreSQL refuses is found among its neighbours and goes to quarantine alone") {
@@ -148,7 +177,9 @@ TEST_CASE("a tombstone is counted from the cursor on, wherever in it the cursor 
         const std::map<delivery::Seq, std::string> by_function{{1, "{0,1,2,1,1,0}|2"}, {3, "{0,0,1,1,1,0}|1"}, {5, "{0,0,0,0,1,0}|0"}};
         CHECK(f.rows("select kind, first_seq, last_seq, entries, at_least, by_function, urgent, to_us(oldest_observed_at) from losses") ==
               Lines{fmt::format("tombstone|{}|5|{}|f|{}|{}", cursor, 6 - cursor, by_function.at(cursor), base::to_us(agent.received) - 60'000'000)});
-        CHECK(f.count("alarms") == 0);
+        CHECK(f.count("alarms where kind = 'spool_overflowed' and detail = 'entries " + std::to_string(cursor) +
+                      " to 5'") == 1);
+        CHECK(f.count("alarms") == 1);
     }
 }
 

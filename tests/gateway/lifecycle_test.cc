@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+#include "domain/delivery/partitioning.h"
 #include "running_gateway.h"
 
 using namespace mimamori;
@@ -49,6 +51,35 @@ TEST_CASE("presence tells of connecting, heartbeats and the end, and the agent l
         CHECK(one.customer_id() == appliance.tenant.customer.value);
         CHECK(one.session_id() == news[0].session_id());
     }
+}
+
+TEST_CASE("what stands in the log names itself to any reader of CloudEvents, by its record id") {
+    RunningGateway gateway;
+    const auto appliance = gateway.enrol();
+    const Spool spool;
+    const auto agent = gateway.greet(appliance, spool, 1);
+    agent->send(spool.batch(1, 1));
+    REQUIRE(agent->next(pb::GatewayFrame::kReceived));
+    const auto consumer = adapters::kafka::Consumer::make({.bootstrap = kafka_bootstrap()});
+    const auto partition = domain::delivery::partition_of(appliance.tenant.customer, gateway.topics().partitions);
+    const auto record = (*consumer)->read_record(gateway.topics().batches, partition, 0, 10s);
+    REQUIRE(record);
+    REQUIRE(*record);
+    pb::LogRecord read;
+    REQUIRE(read.ParseFromString(std::string{(*record)->value()}));
+    const auto id =
+        base::to_hex({reinterpret_cast<const std::uint8_t*>(read.record_id().data()), read.record_id().size()});
+    CHECK((*record)->header("ce_id") == id);
+    CHECK((*record)->header("ce_source") == "/mimamori/gateway/gateway-1");
+    CHECK((*record)->header("traceparent") == "00-" + id + "-" + id.substr(16) + "-00");
+}
+
+TEST_CASE("partitions that no correlator holds raise an alarm, which closes when all are held again") {
+    RunningGateway gateway;
+    REQUIRE(eventually([&] { return gateway.open_alarms("partitions_unread") == 1; }, 40s));
+    gateway.database().query("update log_partitions set lease_until = now() + interval '10 minutes', holder = 'test'");
+    CHECK(eventually([&] { return gateway.open_alarms("partitions_unread") == 0; }, 40s));
+    CHECK(gateway.open_alarms("kafka_away") == 0);
 }
 
 TEST_CASE("a stopping gateway answers for what it took and tells its agents to come back") {
