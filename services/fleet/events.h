@@ -13,5 +13,7 @@ inline constexpr platform::Event presence_gap{
     "presence_gap", platform::Level::warning, "Kafka does not hold the presence news asked for; reading goes on with the oldest it has."};
 inline constexpr platform::Event presence_unreadable{
     "presence_unreadable", platform::Level::error, "A record of the presence topic cannot be read and is left out."};
+inline constexpr platform::Event agent_silent{"agent_silent", platform::Level::alarm,
+                                              "An agent, or every agent, was not heard of for too long."};
 
 }  // namespace mimamori::fleet

@@ -1,5 +1,6 @@
 #include "fleet/presence_reader.h"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -33,14 +34,16 @@ void wait_or_stop(std::stop_token stop, std::chrono::milliseconds limit) {
 }  // namespace
 
 PresenceReader::PresenceReader(store::Login login, platform::KafkaConfig kafka, platform::Events& events,
-                               platform::Metrics& metrics, platform::Health& health)
+                               platform::Metrics& metrics, platform::Health& health, SilenceWatch& silence)
     : login_{std::move(login)},
       kafka_{std::move(kafka)},
       events_{events},
       records_{metrics.counter("mimamori_fleet_presence_records_total", "Presence records stored.")},
-      heard_at_{metrics.gauge("mimamori_fleet_presence_time_seconds", "Kafka's time of the newest presence record stored; its age is the lag.")},
+      heard_at_{metrics.gauge("mimamori_fleet_presence_time_seconds",
+                              "Kafka's time of the newest presence record stored; its age is the lag.")},
       postgres_{health.check("postgres")},
-      topic_{health.check("presence topic")} {}
+      topic_{health.check("presence topic")},
+      silence_{silence} {}
 
 base::Expected<void> PresenceReader::run(std::stop_token stop) {
     while (!stop.stop_requested()) {
@@ -87,10 +90,14 @@ base::Expected<void> PresenceReader::session(std::stop_token stop) {
     }
     events_.emit(presence_reading, {{"partitions", state->partitions}});
     topic_.ok();
+    silence_.reading();
     while (!stop.stop_requested()) {
         const auto read = step(**consumer, *connection);
         if (!read) {
             return tl::unexpected{read.error()};
+        }
+        if (auto looked = silence_.look(*connection); !looked) {
+            return looked;
         }
         if (*read < most_records) {
             wait_or_stop(stop, gather);
@@ -148,9 +155,13 @@ base::Expected<std::size_t> PresenceReader::step(kafka::Consumer& consumer, stor
         const auto known = cursors_.find(partition);
         steps.push_back({partition, known == cursors_.end() ? -1 : known->second, offset});
     }
-    if (auto stored = store::store_presence(connection, kafka_.presence_topic, steps, batch.rows()); !stored) {
+    const auto rows = batch.rows();
+    if (auto stored = store::store_presence(connection, kafka_.presence_topic, steps, rows); !stored) {
         postgres_.bad(stored.error().what);
         return tl::unexpected{stored.error()};
+    }
+    if (!rows.empty()) {
+        silence_.heard(std::ranges::max(rows, {}, &store::PresenceRow::heard_at).heard_at);
     }
     for (const auto& [partition, offset] : reached) {
         cursors_[partition] = offset;

@@ -1,6 +1,7 @@
 // The fleet's loop over the presence topic.
 //
-//   until stop: connect > read cursors > assign > until trouble: poll > fold > store rows and cursors in one transaction
+//   until stop: connect > read cursors > assign > until trouble: poll > fold > store rows and cursors in one
+//   transaction > look who is silent
 //   trouble: say so, wait a second, connect anew. Nothing is lost: the cursors move only with what they stand for.
 #pragma once
 
@@ -8,6 +9,7 @@
 #include <stop_token>
 
 #include "adapters/kafka/consumer.h"
+#include "fleet/silence_watch.h"
 #include "platform/config.h"
 #include "platform/events.h"
 #include "platform/health.h"
@@ -21,8 +23,8 @@ class PresenceReader {
     // Records folded into one transaction at most.
     static constexpr std::size_t most_records = 2000;
 
-    PresenceReader(store::Login login, platform::KafkaConfig kafka, platform::Events& events, platform::Metrics& metrics,
-                   platform::Health& health);
+    PresenceReader(store::Login login, platform::KafkaConfig kafka, platform::Events& events,
+                   platform::Metrics& metrics, platform::Health& health, SilenceWatch& silence);
 
     base::Expected<void> run(std::stop_token stop);
 
@@ -38,6 +40,7 @@ class PresenceReader {
     prometheus::Gauge& heard_at_;
     platform::Health::Check postgres_;
     platform::Health::Check topic_;
+    SilenceWatch& silence_;
     store::TopicCursors cursors_;
 };
 

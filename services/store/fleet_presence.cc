@@ -83,4 +83,27 @@ Expected<void> store_presence(Connection& connection, std::string_view topic, st
     return done;
 }
 
+Expected<std::vector<SilentAgent>> raise_silent_agents(Connection& connection, std::string_view kind,
+                                                       base::Time heard_before) {
+    return connection.run("raise_silent_agents", Params{}.text(kind).time(heard_before)).map([](const Result& rows) {
+        std::vector<SilentAgent> out;
+        for (int i = 0; i < rows.rows(); ++i) {
+            out.push_back({std::string{rows.text(i, 0)}, std::string{rows.text(i, 1)}});
+        }
+        return out;
+    });
+}
+
+Expected<bool> raise_silence_of_all(Connection& connection, std::string_view kind, std::string_view subject,
+                                    std::string_view detail) {
+    return connection.run("raise_silence_of_all", Params{}.text(kind).text(subject).text(detail))
+        .map([](const Result& rows) { return !rows.empty(); });
+}
+
+Expected<void> close_heard_agents(Connection& connection, std::string_view kind, std::string_view but,
+                                  base::Time heard_before) {
+    return connection.run("close_heard_agents", Params{}.text(kind).text(but).time(heard_before))
+        .map([](const Result&) {});
+}
+
 }  // namespace mimamori::store

@@ -41,4 +41,18 @@ struct CursorStep {
 Expected<void> store_presence(Connection& connection, std::string_view topic, std::span<const CursorStep> steps,
                               std::span<const PresenceRow> rows);
 
+struct SilentAgent {
+    std::string subject, detail;
+};
+// Raises an alarm for agents that were once heard of, still have a rental, and were last heard of before this time; at
+// most 100 of them, the longest silent first. Those whose alarm is open already are left as they are.
+Expected<std::vector<SilentAgent>> raise_silent_agents(Connection& connection, std::string_view kind,
+                                                       base::Time heard_before);
+// The same for all agents together; false if none was ever heard of.
+Expected<bool> raise_silence_of_all(Connection& connection, std::string_view kind, std::string_view subject,
+                                    std::string_view detail);
+// Closes the alarms of that kind, except those of `but`, where that is no longer so.
+Expected<void> close_heard_agents(Connection& connection, std::string_view kind, std::string_view but,
+                                  base::Time heard_before);
+
 }  // namespace mimamori::store

@@ -45,3 +45,29 @@ on conflict (rental_id) do update set
     rejected_lines = case when excluded.rejected_lines < 0 then p.rejected_lines else excluded.rejected_lines end
 where excluded.last_heard_at >= p.last_heard_at
   and (excluded.connected or excluded.session_id = p.session_id);
+
+-- name: raise_silent_agents
+-- $1 kind of the alarm, $2 heard before (us). Raises one for each agent of a rental in force that was last heard of before then and has
+-- none open; who was never heard of is not activated yet.
+with silent as (
+    select 'rental ' || r.id as subject,
+           format('appliance %s was last heard of at %s through %s', a.utm_id,
+                  to_char(p.last_heard_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), p.gateway) as detail
+    from presence p
+    join rentals r on r.id = p.rental_id
+    join appliances a on a.id = r.appliance_id
+    where p.last_heard_at < from_us($2) and r.ends_at is null
+      and not exists (select from alarms where kind = $1 and subject = 'rental ' || r.id and closed_at is null)
+    order by p.last_heard_at, r.id limit 100)
+select subject, detail, raise_alarm($1, subject, detail) from silent;
+
+-- name: raise_silence_of_all
+-- $1 kind of the alarm, $2 subject, $3 detail. Unless no agent of a rental in force was ever heard of: then there is nobody to be silent.
+select raise_alarm($1, $2, $3) where exists (select from presence p join rentals r on r.id = p.rental_id where r.ends_at is null);
+
+-- name: close_heard_agents
+-- $1 kind of the alarm, $2 the subject that is no agent, $3 heard before (us)
+update alarms set closed_at = now()
+where kind = $1 and closed_at is null and subject <> $2
+  and subject not in (select 'rental ' || r.id from presence p join rentals r on r.id = p.rental_id
+                      where p.last_heard_at < from_us($3) and r.ends_at is null);

@@ -24,6 +24,8 @@ struct Fixture {
     platform::Metrics metrics;
     platform::Events events{"fleet", metrics, ::open("/dev/null", O_WRONLY | O_CLOEXEC)};
     platform::Health health;
+    platform::Clock clock;
+    fleet::SilenceWatch silence{15min, clock, events};
     std::unique_ptr<adapters::kafka::Producer> producer =
         adapters::kafka::Producer::make({.bootstrap = test::kafka_bootstrap()}, [](const auto&) {}).value();
 
@@ -31,7 +33,8 @@ struct Fixture {
         platform::KafkaConfig kafka;
         kafka.bootstrap = test::kafka_bootstrap();
         kafka.presence_topic = topics.presence;
-        auto reader = std::make_shared<fleet::PresenceReader>(database.login("fleet"), kafka, events, metrics, health);
+        auto reader =
+            std::make_shared<fleet::PresenceReader>(database.login("fleet"), kafka, events, metrics, health, silence);
         return std::jthread{[reader](std::stop_token stop) { (void)reader->run(stop); }};
     }
     void send(const std::string& value) {

@@ -78,3 +78,44 @@ TEST_CASE("two fleet processes do not write one partition at a time") {
     one.rollback();
     CHECK(store::store_presence(two, topic, std::vector<store::CursorStep>{{0, -1, 5}}, {}));
 }
+
+TEST_CASE("an agent's silence raises one alarm, which closes when it is heard or its rental ends") {
+    test::TestDatabase database;
+    const auto a = database.make_tenant("a"), b = database.add_appliance(a);
+    (void)database.add_appliance(a);  // never heard of
+    auto fleet = database.connect("fleet");
+    const auto heard = [&](const test::Tenant& who, std::int64_t at_us) {
+        REQUIRE(store::store_presence(fleet, topic, {}, std::vector{row_of(who, 'a', true, at_us)}));
+    };
+    const auto raise = [&](std::int64_t before_us) {
+        return store::raise_silent_agents(fleet, "agent_silent", base::time_from_us(before_us)).value();
+    };
+    const auto open = [&] {
+        return database.query("select subject, count from alarms where closed_at is null order by subject");
+    };
+    using Rows = std::vector<std::vector<std::string>>;
+    const auto subject = [](const test::Tenant& who) { return "rental " + std::to_string(who.rental.value); };
+
+    CHECK_FALSE(
+        store::raise_silence_of_all(fleet, "agent_silent", "every agent", "x").value());  // nobody was ever heard of
+    heard(a, 1'000'000);
+    heard(b, 5'000'000);
+    const auto raised = raise(5'000'000);
+    REQUIRE(raised.size() == 1);
+    CHECK(raised[0].subject == subject(a));
+    CHECK(raised[0].detail.find("was last heard of at 1970-01-01T00:00:01Z through gw1") != std::string::npos);
+    CHECK(raise(5'000'000).empty());
+    CHECK(open() == Rows{{subject(a), "1"}});
+
+    CHECK(store::raise_silence_of_all(fleet, "agent_silent", "every agent", "x").value());
+    REQUIRE(store::close_heard_agents(fleet, "agent_silent", "every agent", base::time_from_us(5'000'000)));
+    CHECK(open() == Rows{{"every agent", "1"}, {subject(a), "1"}});
+    heard(a, 6'000'000);
+    REQUIRE(store::close_heard_agents(fleet, "agent_silent", "every agent", base::time_from_us(5'000'000)));
+    CHECK(open() == Rows{{"every agent", "1"}});
+
+    CHECK(raise(9'000'000).size() == 2);
+    database.query("update rentals set ends_at = now() where id = " + std::to_string(b.rental.value));
+    REQUIRE(store::close_heard_agents(fleet, "agent_silent", "every agent", base::time_from_us(9'000'000)));
+    CHECK(open() == Rows{{"every agent", "1"}, {subject(a), "1"}});
+}
