@@ -30,6 +30,9 @@ struct Options {
     std::int64_t alarm = 0;
     int months = 6;
     int days = 30;
+    int older_than_days = 0;
+    int trace_days = 35;
+    std::string traced;
     Command chosen;
 };
 
@@ -60,6 +63,11 @@ void add_database(CLI::App& app, Options& o) {
     command(o, partitions, "ensure", "make the partitions of the coming months",
             [&o](const Context& c) { return ensure_partitions(c, o.months); })
         ->add_option("--months", o.months, "how many, this one included")->check(CLI::Range(1, 120))->capture_default_str();
+    command(o, partitions, "drop", "drop months that lie wholly further back, with all rows in them",
+            [&o](const Context& c) { return drop_partitions(c, o.older_than_days); })
+        ->add_option("--older-than-days", o.older_than_days, "at least the setting admin.retention_days")
+        ->required()
+        ->check(CLI::Range(1, 36'500));
 }
 
 void add_certificates(CLI::App& app, Options& o) {
@@ -115,6 +123,12 @@ void add_watch(CLI::App& app, Options& o) {
     command(o, alarms, "close", "the trouble is over", [&o](const Context& c) { return close_alarm(c, o.alarm); })
         ->add_option("id", o.alarm, "the alarm's number")->required();
     app.add_subcommand("status", "where everything stands")->callback([&o] { o.chosen = show_status; });
+    auto* follow = app.add_subcommand("trace", "follow one detection from its entry to its mails");
+    follow->add_option("id", o.traced, "a detection's id, an アラートID, or STREAM/SEQUENCE")->required();
+    follow->add_option("--days", o.trace_days, "how far back a detection's id is looked for")
+        ->check(CLI::Range(1, 36'500))
+        ->capture_default_str();
+    follow->callback([&o] { o.chosen = [&o](const Context& c) { return trace(c, o.traced, o.trace_days); }; });
     auto* check = app.add_subcommand("verify", "compare stored rows with counters, and the audit log with its hashes");
     check->add_option("--days", o.days, "streams opened within so many days")->check(CLI::Range(1, 36'500))->capture_default_str();
     check->callback([&o] { o.chosen = [&o](const Context& c) { return verify(c, o.days); }; });

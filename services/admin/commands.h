@@ -60,9 +60,19 @@ Output load_mail_texts(const Context& context, const std::string& file);
 // watch.cc
 Output list_alarms(const Context& context, bool closed_too);
 Output close_alarm(const Context& context, std::int64_t id);
-Output show_status(const Context& context);
 Output ensure_partitions(const Context& context, int months);
+// Drops whole months older than that; refused within the time of retention.
+Output drop_partitions(const Context& context, int older_than_days);
 // Compares stored rows with the streams' counters, and the audit log with its hashes; fails if they disagree.
 Output verify(const Context& context, int days);
+
+// status.cc
+// Also asks Kafka how much is not applied yet, but waits for it a few seconds at most.
+Output show_status(const Context& context);
+
+// trace.cc
+// `id`: a detection's id, an アラートID, or STREAM/SEQUENCE as alarms name an entry. A detection's id is looked for
+// among what was received within `days`.
+Output trace(const Context& context, const std::string& id, int days);
 
 }  // namespace mimamori::admin

@@ -4,6 +4,7 @@
 
 #include "adapters/kafka/topics.h"
 #include "admin/commands.h"
+#include "admin/settings.h"
 #include "store/admin_records.h"
 
 namespace mimamori::admin {
@@ -16,42 +17,25 @@ constexpr int largest_record_bytes = 8 * 1024 * 1024;
 constexpr std::int64_t side_retention_ms = 24LL * 3600 * 1000;
 constexpr std::int32_t presence_partitions = 3;
 
-struct TopicSettings {
-    std::int16_t replication;
-    std::int64_t batches_retention_ms;
-};
-
-base::Expected<TopicSettings> read_topic_settings(const platform::Config& config) {
-    auto section = config.section("admin");
-    TopicSettings out{};
-    out.replication = static_cast<std::int16_t>(section.count("topic_replication", 1, 1, 9));
-    // Longer than the age of the oldest backup that one would restore: Kafka is replayed after a restore.
-    out.batches_retention_ms = section.count("batches_retention_hours", 35 * 24, 1, 10 * 366 * 24) * 3'600'000;
-    if (auto done = section.finish(); !done) {
-        return tl::unexpected{done.error()};
-    }
-    return out;
-}
-
 adapters::kafka::TopicSpec spec(const std::string& name, std::int32_t partitions, std::int64_t retention_ms,
-                                const TopicSettings& settings) {
+                                const Settings& settings) {
     return {name,
             partitions,
-            settings.replication,
+            settings.topic_replication,
             {{"cleanup.policy", "delete"},
              {"retention.ms", fmt::to_string(retention_ms)},
              {"retention.bytes", "-1"},
              {"max.message.bytes", fmt::to_string(largest_record_bytes)},
              {"message.timestamp.type", "LogAppendTime"},
              {"unclean.leader.election.enable", "false"},
-             {"min.insync.replicas", settings.replication >= 3 ? "2" : "1"}}};
+             {"min.insync.replicas", settings.topic_replication >= 3 ? "2" : "1"}}};
 }
 
 }  // namespace
 
 Output create_topics(const Context& context) {
     auto kafka = platform::read_kafka(context.config);
-    auto settings = read_topic_settings(context.config);
+    auto settings = read_settings(context.config);
     if (!kafka) {
         return tl::unexpected{kafka.error()};
     }

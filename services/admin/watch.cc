@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "admin/commands.h"
+#include "admin/settings.h"
 #include "base/text.h"
 #include "platform/events.h"
 #include "store/admin_records.h"
@@ -12,8 +13,7 @@ namespace {
 
 using platform::json_quoted;
 
-// An agent sends a heartbeat at least every minute.
-constexpr std::chrono::minutes heard_within{5};
+constexpr std::string_view partitioned[] = {"detections", "quarantine", "block_tallies"};
 
 std::string json_time(const std::optional<base::Time>& at) {
     return at ? fmt::format("\"{}\"", base::format_rfc3339(*at)) : "null";
@@ -22,47 +22,6 @@ std::string json_time(const std::optional<base::Time>& at) {
 // Subjects and details may hold what an attacker wrote: one line, no control characters.
 std::string shown(std::string_view text) {
     return base::to_single_line(text);
-}
-
-std::string as_json(const store::Status& s) {
-    std::string partitions;
-    for (const auto& p : s.partitions) {
-        partitions += fmt::format("{}{{\"partition\":{},\"holder\":{},\"leased\":{},\"log_no\":{},\"next_offset\":{}}}",
-                                  partitions.empty() ? "" : ",", p.partition, json_quoted(p.holder), p.leased, p.log_no, p.next_offset);
-    }
-    std::string outbox;
-    for (const auto& o : s.outbox) {
-        outbox += fmt::format("{}{}:{{\"count\":{},\"oldest\":{}}}", outbox.empty() ? "" : ",", json_quoted(o.state), o.count,
-                              json_time(o.oldest));
-    }
-    return fmt::format(
-        "{{\"schema\":{},\"alarms_open\":{},\"streams\":{{\"open\":{},\"closed\":{},\"superseded\":{}}},"
-        "\"entries\":{{\"detections\":{},\"blocks\":{},\"skipped\":{},\"rejected\":{},\"quarantined\":{},\"tombstoned\":{},"
-        "\"gone\":{},\"behind\":{}}},\"partitions\":[{}],\"outbox\":{{{}}},\"mail_items\":{{\"open\":{},\"oldest\":{}}},"
-        "\"agents\":{{\"connected\":{},\"known\":{}}}}}\n",
-        json_quoted(s.schema_version), s.alarms_open, s.streams_open, s.streams_closed, s.streams_superseded, s.detections,
-        s.blocks, s.skipped, s.rejected, s.quarantined, s.tombstoned, s.gone, s.entries_behind, partitions, outbox,
-        s.mail_items_open, json_time(s.mail_items_oldest), s.agents_connected, s.agents_known);
-}
-
-std::string as_text(const store::Status& s) {
-    std::string out = fmt::format(
-        "schema      {}\nalarms      {} open{}\nagents      {} connected of {} known\n"
-        "streams     {} open, {} closed, {} superseded\n"
-        "entries     {} detections, {} blocks, {} skipped, {} rejected, {} quarantined, {} tombstoned, {} gone; {} behind\n"
-        "mail items  {} open{}\n",
-        s.schema_version, s.alarms_open, s.alarms_open == 0 ? "" : " (mimamori admin alarms list)", s.agents_connected,
-        s.agents_known, s.streams_open, s.streams_closed, s.streams_superseded, s.detections, s.blocks, s.skipped, s.rejected,
-        s.quarantined, s.tombstoned, s.gone, s.entries_behind, s.mail_items_open,
-        s.mail_items_oldest ? fmt::format(", oldest of {} (Japan)", base::format_jst(*s.mail_items_oldest)) : "");
-    for (const auto& o : s.outbox) {
-        out += fmt::format("outbox      {} {}, oldest of {} (Japan)\n", o.count, o.state, base::format_jst(o.oldest));
-    }
-    for (const auto& p : s.partitions) {
-        out += fmt::format("partition   {}: log {}, next offset {}, {}\n", p.partition, p.log_no, p.next_offset,
-                           p.leased ? "held by " + shown(p.holder) : "held by nobody");
-    }
-    return out;
 }
 
 }  // namespace
@@ -105,16 +64,6 @@ Output close_alarm(const Context& context, std::int64_t id) {
         .map([&] { return fmt::format("closed: {}\n", what); });
 }
 
-Output show_status(const Context& context) {
-    auto connection = connect(context);
-    if (!connection) {
-        return tl::unexpected{connection.error()};
-    }
-    return store::read_status(*connection, context.clock.now() - heard_within).map([&](const store::Status& status) {
-        return context.json ? as_json(status) : as_text(status);
-    });
-}
-
 Output ensure_partitions(const Context& context, int months) {
     return audited(context,
                    [&](store::Connection& connection) {
@@ -123,6 +72,41 @@ Output ensure_partitions(const Context& context, int months) {
                        });
                    })
         .map([&] { return fmt::format("monthly partitions are there for {} months from now\n", months); });
+}
+
+Output drop_partitions(const Context& context, int older_than_days) {
+    auto settings = read_settings(context.config);
+    if (!settings) {
+        return tl::unexpected{settings.error()};
+    }
+    if (older_than_days < settings->retention_days) {
+        return base::failure(
+            base::FailureKind::refused,
+            fmt::format(
+                "rows are kept for {} days (setting admin.retention_days): --older-than-days {} would drop some "
+                "that must stay",
+                settings->retention_days, older_than_days));
+    }
+    std::string names, dropped;
+    auto done = audited(context, [&](store::Connection& connection) -> base::Expected<Audit> {
+        for (const auto table : partitioned) {
+            auto gone =
+                store::drop_partitions(connection, table, context.clock.now() - std::chrono::days{older_than_days});
+            if (!gone) {
+                return tl::unexpected{gone.error()};
+            }
+            for (const auto& name : *gone) {
+                names += fmt::format("{}{}", names.empty() ? "" : ",", json_quoted(name));
+                dropped += fmt::format("dropped: {}\n", name);
+            }
+        }
+        return Audit{"partitions.drop", "partitions",
+                     fmt::format("{{\"older_than_days\":{},\"dropped\":[{}]}}", older_than_days, names)};
+    });
+    return done.map([&] {
+        return dropped.empty() ? fmt::format("no month lies wholly more than {} days back\n", older_than_days)
+                               : dropped;
+    });
 }
 
 Output verify(const Context& context, int days) {

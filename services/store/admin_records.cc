@@ -111,7 +111,7 @@ Expected<std::optional<Alarm>> close_alarm_by_id(Connection& connection, std::in
     });
 }
 
-Expected<Status> read_status(Connection& connection, base::Time heard_since) {
+Expected<Status> read_status(Connection& connection, base::Time heard_since, base::Time quarantined_since) {
     Status out;
     const auto step = [&](std::string_view name, const Params& params, auto&& take) {
         return [&connection, name, params, take](auto&&...) -> Expected<void> {
@@ -130,7 +130,8 @@ Expected<Status> read_status(Connection& connection, base::Time heard_since) {
     }));
     read = read.and_then(step("status_partitions", {}, [&](const Result& r) {
         for (int i = 0; i < r.rows(); ++i) {
-            out.partitions.push_back({r.integer(i, 0), std::string{r.text(i, 1)}, r.boolean(i, 2), r.integer(i, 3), r.integer(i, 4)});
+            out.partitions.push_back({r.integer(i, 0), std::string{r.text(i, 1)}, r.boolean(i, 2), r.integer(i, 3),
+                                      r.integer(i, 4), r.integer_or_null(i, 5)});
         }
     }));
     read = read.and_then(step("status_outbox", {}, [&](const Result& r) {
@@ -146,8 +147,34 @@ Expected<Status> read_status(Connection& connection, base::Time heard_since) {
         out.agents_connected = r.integer(0, 0);
         out.agents_known = r.integer(0, 1);
     }));
-    read = read.and_then(step("status_alarms", {}, [&](const Result& r) { out.alarms_open = r.integer(0, 0); }));
+    read = read.and_then(step("status_alarms", {}, [&](const Result& r) {
+        for (int i = 0; i < r.rows(); ++i) {
+            out.alarms.push_back({std::string{r.text(i, 0)}, r.integer(i, 1), r.time(i, 2)});
+        }
+    }));
+    read = read.and_then(step("status_quarantine", Params{}.time(quarantined_since), [&](const Result& r) {
+        for (int i = 0; i < r.rows(); ++i) {
+            out.quarantine.push_back({std::string{r.text(i, 0)}, r.integer(i, 1), r.time(i, 2)});
+        }
+    }));
+    read = read.and_then(step("status_agents", {}, [&](const Result& r) {
+        for (int i = 0; i < r.rows(); ++i) {
+            out.agents.push_back({std::string{r.text(i, 0)}, std::string{r.text(i, 1)}, r.boolean(i, 2),
+                                  r.time_or_null(i, 3), std::string{r.text(i, 4)}, std::string{r.text(i, 5)},
+                                  r.integer(i, 6), r.integer(i, 7)});
+        }
+    }));
     return read.map([&] { return out; });
+}
+
+Expected<std::vector<std::string>> drop_partitions(Connection& connection, std::string_view table, base::Time before) {
+    return connection.run("drop_partitions", Params{}.text(table).time(before)).map([](const Result& rows) {
+        std::vector<std::string> out;
+        for (int i = 0; i < rows.rows(); ++i) {
+            out.emplace_back(rows.text(i, 0));
+        }
+        return out;
+    });
 }
 
 Expected<std::vector<StreamMismatch>> verify_streams(Connection& connection, base::Time since) {

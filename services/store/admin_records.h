@@ -34,6 +34,8 @@ Expected<bool> make_log_partitions(Connection& connection, std::int32_t partitio
 Expected<void> set_generation(Connection& connection, const std::array<std::uint8_t, 16>& generation);
 
 Expected<void> ensure_partitions(Connection& connection, base::Time since, std::int32_t months);
+// Drops whole months that end by `before`, of one of these tables, with every row in them; their names.
+Expected<std::vector<std::string>> drop_partitions(Connection& connection, std::string_view table, base::Time before);
 
 struct Alarm {
     std::int64_t id;
@@ -50,11 +52,30 @@ struct PartitionStatus {
     std::string holder;
     bool leased;
     std::int64_t log_no, next_offset;
+    std::optional<std::int64_t> lease_left_ms;  // below 0: it has run out; empty: never leased
 };
 struct OutboxStatus {
     std::string state;
     std::int64_t count;
     base::Time oldest;
+};
+struct AlarmStatus {
+    std::string kind;
+    std::int64_t count;
+    base::Time oldest;
+};
+struct QuarantineStatus {
+    std::string origin;
+    std::int64_t count;
+    base::Time newest;
+};
+struct AgentStatus {
+    std::string utm_id, customer;
+    bool connected;
+    std::optional<base::Time> heard;  // empty: never
+    std::string gateway, version;
+    std::int64_t spool_bytes;  // -1: not told
+    std::int64_t clock_offset_us;
 };
 struct Status {
     std::string schema_version;
@@ -66,10 +87,13 @@ struct Status {
     std::int64_t mail_items_open = 0;
     std::optional<base::Time> mail_items_oldest;
     std::int64_t agents_connected = 0, agents_known = 0;
-    std::int64_t alarms_open = 0;
+    std::vector<AlarmStatus> alarms;
+    std::vector<QuarantineStatus> quarantine;
+    std::vector<AgentStatus> agents;  // at most 200, the longest silent first
 };
-// `heard_since`: an agent not heard of since then does not count as connected.
-Expected<Status> read_status(Connection& connection, base::Time heard_since);
+// `heard_since`: an agent not heard of since then does not count as connected. `quarantined_since`: what is counted
+// there.
+Expected<Status> read_status(Connection& connection, base::Time heard_since, base::Time quarantined_since);
 
 struct StreamMismatch {
     std::int64_t stream, detections, detection_rows, detection_numbers, rejected, rejected_rows, quarantined, quarantined_rows;

@@ -230,6 +230,10 @@ insert into log_partitions (partition) select n from generate_series(0, $1::inte
 -- $1 since (us), $2 months
 select ensure_partitions(from_us($1), $2::integer);
 
+-- name: drop_partitions
+-- $1 table, $2 before (us): whole months that end by then. Gives the names of what was dropped.
+select * from drop_partitions($1, from_us($2));
+
 -- name: list_alarms
 -- $1 closed ones too
 select id, kind, subject, detail, count, to_us(opened_at), to_us(last_at), to_us(closed_at)
@@ -249,7 +253,9 @@ select count(*) filter (where status = 0), count(*) filter (where status = 1),
 from streams;
 
 -- name: status_partitions
-select partition, holder, lease_until > now(), log_no, next_offset from log_partitions order by partition;
+select partition, holder, lease_until > now(), log_no, next_offset,
+       case when isfinite(lease_until) then (extract(epoch from lease_until - now()) * 1000)::bigint end
+from log_partitions order by partition;
 
 -- name: status_outbox
 select state, count(*), to_us(min(created_at)) from outbox group by state order by state;
@@ -262,7 +268,23 @@ select count(*), to_us(min(created_at)) from mail_items where digest_id is null;
 select count(*) filter (where connected and last_heard_at >= from_us($1)), count(*) from presence;
 
 -- name: status_alarms
-select count(*) from alarms where closed_at is null;
+-- What is open, by kind, the oldest first.
+select kind, count(*), to_us(min(opened_at)) from alarms where closed_at is null group by kind order by min(opened_at), kind limit 100;
+
+-- name: status_quarantine
+-- $1 received since (us)
+select origin, count(*), to_us(max(received_at)) from quarantine where received_at >= from_us($1) group by origin order by origin;
+
+-- name: status_agents
+-- Who was heard of last, the longest silent first: among those with a rental, who was never heard of comes before all.
+select a.utm_id, c.name, coalesce(p.connected, false), to_us(p.last_heard_at), coalesce(p.gateway, ''), coalesce(p.agent_version, ''),
+       coalesce(p.spool_bytes, -1), coalesce(p.clock_offset_us, 0)
+from rentals r
+join appliances a on a.id = r.appliance_id
+join customers c on c.id = r.customer_id
+left join presence p on p.rental_id = r.id
+where r.ends_at is null
+order by p.last_heard_at nulls first, a.utm_id limit 200;
 
 -- name: verify_streams
 -- $1 since (us). Streams opened since then whose stored rows disagree with their counters, or hold a sequence number

@@ -28,8 +28,9 @@ struct Office {
 
     admin::Context make_context() const {
         const auto login = database.login("admin");
-        const std::vector<std::string> sets{"postgres.host=" + login.host, "postgres.port=" + std::to_string(login.port),
-                                            "postgres.database=" + login.database};
+        const std::vector<std::string> sets{"postgres.host=" + login.host,
+                                            "postgres.port=" + std::to_string(login.port),
+                                            "postgres.database=" + login.database, "kafka.bootstrap=127.0.0.1:1"};
         auto config = platform::Config::load("admin", "", sets, {});
         REQUIRE(config);
         auto made = admin::make_context(std::move(*config), false);
@@ -128,10 +129,27 @@ TEST_CASE("status adds up what the tables hold") {
     CHECK(plain.find("3 behind") != std::string::npos);
     CHECK(plain.find("1 pending") != std::string::npos);
     CHECK(plain.find("held by nobody") != std::string::npos);
+    CHECK(plain.find("alarms      none is open") != std::string::npos);
+    CHECK(plain.find("kafka       Kafka at 127.0.0.1:1 does not answer") != std::string::npos);
+    CHECK(plain.find("never heard of") != std::string::npos);
+    office.database.query("select raise_alarm('mail_given_up', 'mail ' || n, 'x') from generate_series(1, 3) n");
+    office.database.query("insert into quarantine values (now(), 1, 1, '', " + std::to_string(tenant.customer.value) +
+                          ", " + std::to_string(tenant.rental.value) + ", 'quarantined', 1, 'bad', '')");
+    office.database.query(
+        "insert into presence (rental_id, customer_id, appliance_id, gateway, session_id, connected, last_heard_at, "
+        "spool_bytes) "
+        "select id, customer_id, appliance_id, 'gw1', '', true, now() - interval '90 minutes', 4096 from rentals");
+    const auto troubled = text(admin::show_status(office.context));
+    CHECK(troubled.find("alarm       mail_given_up (3), the oldest for ") != std::string::npos);
+    CHECK(troubled.find("quarantine  1 quarantined within 7 days") != std::string::npos);
+    CHECK(troubled.find("connected to gw1, heard of 90 min ago, 4 KiB spooled") != std::string::npos);
+    CHECK(troubled.find("0 connected of 1 known") != std::string::npos);
     office.context.json = true;
     const auto json = text(admin::show_status(office.context));
     CHECK(json.find(R"("streams":{"open":1,"closed":0,"superseded":0})") != std::string::npos);
     CHECK(json.find(R"("behind":3)") != std::string::npos);
+    CHECK(json.find(R"("kafka":{"answers":false)") != std::string::npos);
+    CHECK(json.find(R"("log_end":null)") != std::string::npos);
 }
 
 TEST_CASE("verify tells a stream whose rows are not what its counter says, and a tampered audit log") {
@@ -195,6 +213,28 @@ TEST_CASE("mail texts that lack a kind of mail are not stored") {
     CHECK(refused.error().what.find("alert_plain_ja is missing") != std::string::npos);
     CHECK(office.database.integer("select count(*) from mail_texts") == 0);
     text(admin::load_mail_texts(office.context, MIMAMORI_SOURCE_DIR "/packs/mail-texts-2026.yaml"));
+}
+
+TEST_CASE("whole months beyond the retention are dropped with an entry in the audit log, and none within it") {
+    Office office;
+    office.database.query("select ensure_partitions('2021-01-10', 2)");
+    office.database.query("insert into quarantine select '2021-02-03', 1, 1, '', 1, 1, 'rejected', 1, 'bad', ''");
+    const auto refused = admin::drop_partitions(office.context, 399);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().what.find("admin.retention_days") != std::string::npos);
+    CHECK(office.database.integer("select count(*) from quarantine") == 1);
+    const auto days_since = office.database.integer("select current_date - date '2021-02-15'");
+    CHECK(text(admin::drop_partitions(office.context, static_cast<int>(days_since))) ==
+          "dropped: detections_2021_01\ndropped: quarantine_2021_01\ndropped: block_tallies_2021_01\n");
+    CHECK(office.database.integer("select count(*) from quarantine") == 1);  // February has not wholly passed yet
+    CHECK(text(admin::drop_partitions(office.context, 400)).find("dropped: quarantine_2021_02") != std::string::npos);
+    CHECK(office.database.integer("select count(*) from quarantine") == 0);
+    CHECK(text(admin::drop_partitions(office.context, 400)).find("no month lies") != std::string::npos);
+    CHECK(office.audited("partitions.drop") == 3);
+    CHECK(office.database
+              .query("select detail->'dropped'->>0 from audit_log where action = 'partitions.drop' order by id")
+              .at(0)
+              .at(0) == "detections_2021_01");
 }
 
 TEST_CASE("ending a rental frees the appliance and says whose it was") {
