@@ -19,6 +19,7 @@ from faults import disasters, judge  # noqa: E402
 from faults.defects import DEFECTS, Defect  # noqa: E402
 from faults.load import Load  # noqa: E402
 from faults.world import PARTS, World  # noqa: E402
+from figures import Figures  # noqa: E402
 from service import ROOT, Failed, wait_until  # noqa: E402
 
 SETTLE_SECONDS = 150
@@ -35,6 +36,8 @@ class FaultsJourney:
         self.allowed = judge.Allowed()
         self.killed = 0
         self.plan = plan  # [(after so many kills, disaster)]
+        self.disasters = len(plan)
+        self.settled_after = None  # seconds without faults until everything was at rest
 
     def run(self):
         self.world.make()
@@ -109,6 +112,7 @@ class FaultsJourney:
         world.proxy.heal_all()
         world.wait_for_restarts()
         world.tell("no more faults")
+        calm_since = time.monotonic()
         wrong = []
 
         def at_rest(condition):
@@ -134,6 +138,7 @@ class FaultsJourney:
             world.tell("entries did not settle")
         at_rest(lambda: disasters.unread_of_log(world) + disasters.unsettled_of_agents(world))
         at_rest(mails)
+        self.settled_after = time.monotonic() - calm_since
         wrong = (judge.entries_differ(world, self.allowed) + judge.findings_differ(world) + judge.mails_differ(world, self.allowed)
                  + judge.streams_differ(world) + disasters.unread_of_log(world) + disasters.unsettled_of_agents(world) + world.crashes)
         try:
@@ -141,6 +146,21 @@ class FaultsJourney:
         except Failed as failure:
             wrong.append(f"admin verify: {failure}")
         return wrong
+
+
+def write_figures(journey, written, seconds):
+    world, allowed = journey.world, journey.allowed
+    conditions = f"seed {world.seed}, {journey.killed} kills, {'with' if journey.disasters else 'without'} disasters"
+    figures = Figures("faults_journey", lambda line: print(line, flush=True))
+    for name, value, unit in (
+            ("lines", written, "lines"), ("kills", journey.killed, "kills"), ("settled_after", journey.settled_after, "s"), ("whole", seconds, "s"),
+            ("lines_lost_as_declared", allowed.lost_lines, "lines"), ("lines_doubled", allowed.doubled_lines, "lines"),
+            ("mails", world.number("select count(*) from outbox where state in ('sent', 'bounced')"), "mails"),
+            ("mails_doubled", allowed.doubled_mails, "mails"), ("mails_given_up", allowed.given_up_mails, "mails")):
+        figures.add(name, value, unit, conditions)
+    for name, count in sorted(world.kills.items()):
+        figures.add(f"kills.{name}", count, "kills", conditions)
+    figures.write()
 
 
 def main():
@@ -172,6 +192,8 @@ def main():
         print(f"faults: {written} lines written, {dict(sorted(world.kills.items()))} killed; allowed: {journey.allowed.lost_lines} lines lost as declared, "
               f"{journey.allowed.doubled_lines} lines and {journey.allowed.doubled_mails} mails twice, "
               f"{journey.allowed.given_up_mails} mails given up after five attempts in doubt; {time.monotonic() - began:.0f} s")
+        if not wrong and not defect:
+            write_figures(journey, written, time.monotonic() - began)
     except (Failed, OSError) as error:
         failure = error
         world.tell(traceback.format_exc())

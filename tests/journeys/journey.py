@@ -7,12 +7,14 @@ import pathlib
 import re
 import shutil
 import sys
+import time
 import unittest
 from datetime import datetime, timedelta, timezone
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "deploy" / "dev"))
+from figures import Figures  # noqa: E402
 from service import ROLES, Failed, Service, wait_until  # noqa: E402,F401
 
 JST = timezone(timedelta(hours=9))
@@ -85,7 +87,9 @@ class Journey(unittest.TestCase):
     maxDiff = None
 
     def setUp(self):
-        """A fresh service with its own database and topics; two agents, each reading one file."""
+        """A fresh service with its own database and topics; two agents, each reading one file. A test that has passed writes its figures:
+        build/reports/ says by file name which journey they are of."""
+        self.figures = Figures(pathlib.Path(sys.modules[type(self).__module__].__file__).stem, lambda line: print(line, flush=True))
         name = f"journey_{type(self).__name__.lower()}_{self._testMethodName}"[:60]
         folder = ROOT / "build" / "journeys" / name
         shutil.rmtree(folder, ignore_errors=True)
@@ -116,11 +120,16 @@ class Journey(unittest.TestCase):
 
     def close_the_hour(self):
         """Moves the service's clock to the next hour and waits until nothing is open."""
+        began = time.monotonic()
         offset = datetime(2026, 4, 8, 11, 0, 1, tzinfo=JST) - datetime.now(timezone.utc)
         self.service.steer(int(offset / timedelta(microseconds=1)))
         wait_until(lambda: self.service.number("select count(*) from mail_items where digest_id is null") == 0, 60, "the hour is closed")
         wait_until(lambda: self.service.number("select count(*) from losses where digest_id is null") == 0, 60, "every loss is in a mail")
         wait_until(lambda: self.service.number("select count(*) from outbox where state not in ('sent', 'bounced')") == 0, 60, "every mail is sent")
+        self.figures.add("mails_after_the_hour", time.monotonic() - began, "s", "from the end of the hour until every mail is sent")
+        self.figures.add("mails", self.service.number("select count(*) from outbox"), "mails", "of this hour, to customers and the operator")
+        self.figures.add("mails_doubled", self.service.number("select count(*) from (select from outbox where digest_id is not null group by "
+                                                              "digest_id, address having count(*) > 1) doubled"), "mails", "one digest twice to one address")
 
     def rows(self):
         return sorted(tuple(row) for row in self.service.sql("select name, function, direction, severity, mailable from detections"))

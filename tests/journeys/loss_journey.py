@@ -1,6 +1,7 @@
 """A spool that was full: what had to be given up is counted exactly, and the customer reads it in one mail."""
 import json
 import re
+import time
 import unittest
 
 from journey import ONE, Journey, detection, wait_until
@@ -23,11 +24,14 @@ class LossJourney(Journey):
         self.wait_for_last_line()
         self.service.start_role("gateway")
         self.service.wait_ready("gateway")
+        began = time.monotonic()
         self.wait_for_entries(WRITTEN, seconds=180)
+        self.figures.add("settled_after", time.monotonic() - began, "s", f"{WRITTEN} entries, lost ones included, once the gateway is ready")
 
         lost = self.service.number("select sum(tombstoned) from streams")
         self.assertGreater(lost, 0)
         self.assertEqual(self.service.number("select sum(entries) from losses where not at_least"), lost)
+        self.figures.add("entries_lost", lost, "entries", f"of {WRITTEN}, by a spool of 4 MiB while the gateway is away")
         self.assertEqual(self.service.number("select count(distinct source_port) from detections"), WRITTEN - lost)
         self.close_the_hour()
         self.check_mail("owner@mihon.example", f"【対応は不要です】検知の記録のうち、{lost:,}件を保存できませんでした。")
@@ -36,6 +40,7 @@ class LossJourney(Journey):
         self.assertEqual(self.service.sql("select count(*), count(distinct digest_id) from losses where digest_id is null"), [["0", "0"]])
         self.assertEqual(self.service.number("select count(*) from alarms where kind = 'losses_told' and closed_at is null"), 1)
         self.assert_promise_kept()
+        self.figures.write()
 
     def check_mail(self, address, first_line):
         mails = self.mails(address)

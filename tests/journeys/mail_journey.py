@@ -1,5 +1,6 @@
 """Known lines in, the exact rows and the exact mails out."""
 import os
+import time
 import unittest
 
 from journey import KNOWN, ONE, ROOT, TENANTS, TWO, Failed, Journey, block, detection, wait_until, without_ids
@@ -27,11 +28,14 @@ class MailJourney(Journey):
                                      "{address: slow@tameshi.bounce.example}]")
         self.assertIn("1 recipient(s) ended", said)
         self.service.start()
+        began = time.monotonic()
         self.write(ONE, *[line for line, _ in KNOWN], block("ads1.example"), block("ads1.example"), block("ads2.example"), "this is no JSON\n")
         self.write(TWO, detection(function="wg", action="blocked", source_ip="192.168.20.9", source_port=50000, destination_ip="203.0.113.8",
                                   destination_port=80, lan_mac="00-00-5E-00-53-09", destination_host="infopicked.com",
                                   url="http://infopicked.com/aS/feedclick"))
-        self.wait_for_entries(len(KNOWN) + 3 + 1 + 1)
+        entries = len(KNOWN) + 3 + 1 + 1
+        self.wait_for_entries(entries)
+        self.figures.add("lines_to_rows", time.monotonic() - began, "s", f"from writing {entries} lines until all are stored")
 
         self.assertEqual(self.rows(), expected([row for _, row in KNOWN] + [("http://infopicked.com/aS/feedclick", 3, 2, 2, "t")]))
         self.assertEqual(self.service.sql("select kind, key, count from block_tallies order by key"), [["url", "ads1.example", "2"], ["url", "ads2.example", "1"]])
@@ -43,6 +47,7 @@ class MailJourney(Journey):
         self.assert_promise_kept()
         codes = self.service.stop()
         self.assertEqual(set(codes.values()), {0}, codes)
+        self.figures.write()
 
     def check_mails(self):
         japanese = self.mails("owner@mihon.example")
