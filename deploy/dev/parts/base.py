@@ -177,7 +177,8 @@ class Part:
         """Ends the process and what belongs to it within twice `seconds`."""
         pid = self.pid()
         for signal_number in (how, signal.SIGKILL):
-            for living in [self.pid()] if self.pid() else self.leftovers():
+            main = self.pid()
+            for living in [main] if main else self.leftovers():
                 self.signal(living, signal_number)
             deadline = time.monotonic() + seconds
             while self.pid() or self.leftovers():
