@@ -1,5 +1,7 @@
 #include "notifier/sender.h"
 
+#include <fmt/format.h>
+
 #include "base/random.h"
 #include "base/text.h"
 #include "domain/bounce.h"
@@ -69,10 +71,12 @@ base::Expected<void> Sender::note_end(const store::ClaimedMail& mail, const doma
         events_.emit(mail_sent, {{"mail", mail.id.value}, {"attempts", state.attempts}});
         return store_.close_alarm(relay_slow.id, "relay");
     }
-    events_.emit(outcome.end == End::in_doubt ? mail_in_doubt : mail_retry,
-                 {{"mail", mail.id.value}, {"attempts", state.attempts}, {"reply", outcome.reply}});
+    if (outcome.end == End::in_doubt || decision.next == Next::retry) {
+        events_.emit(outcome.end == End::in_doubt ? mail_in_doubt : mail_retry,
+                     {{"mail", mail.id.value}, {"attempts", state.attempts}, {"reply", outcome.reply}});
+    }
     if (decision.next == Next::give_up) {
-        return alarm(mail_given_up, subject, outcome.reply);
+        return alarm(mail_given_up, subject, fmt::format("to {}: {}", mail.address, outcome.reply));
     }
     return decision.alarm == Alarm::relay_slow ? alarm(relay_slow, "relay", outcome.reply) : base::Expected<void>{};
 }

@@ -29,11 +29,11 @@ std::size_t give_bytes(char* out, std::size_t size, std::size_t count, void* use
     return taken;
 }
 
-// Keeps the relay's last reply line.
+// Keeps the last line of what the relay replied, but not its good-bye, which comes after a refusal too.
 std::size_t take_reply(char* data, std::size_t size, std::size_t count, void* user) {
     std::string_view line{data, size * count};
     line = line.substr(0, line.find_last_not_of("\r\n") + 1);
-    if (!line.empty()) {
+    if (!line.empty() && !line.starts_with("221")) {
         static_cast<std::string*>(user)->assign(line.substr(0, 500));
     }
     return size * count;
@@ -52,16 +52,16 @@ SendOutcome outcome_of(CURLcode code, long response, bool reached_data, bool all
     if (code == CURLE_OK) {
         return {End::accepted, true, std::move(reply)};
     }
-    std::string what = fmt::format("{} ({})", reply.empty() ? "no reply" : reply, curl_easy_strerror(code));
     const bool answered = code == CURLE_SEND_ERROR || code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_UPLOAD_FAILED ||
                           code == CURLE_LOGIN_DENIED || code == CURLE_RECV_ERROR;
     if (answered && response >= 500 && response < 600) {
         // A refused login is the relay's word about us, not about this mail.
-        return {code == CURLE_LOGIN_DENIED ? End::later : End::never, reached_data, std::move(what)};
+        return {code == CURLE_LOGIN_DENIED ? End::later : End::never, reached_data, std::move(reply)};
     }
     if (answered && response >= 400 && response < 500) {
-        return {End::later, reached_data, std::move(what)};
+        return {End::later, reached_data, std::move(reply)};
     }
+    auto what = fmt::format("{} ({})", reply.empty() ? "no reply" : reply, curl_easy_strerror(code));
     // Without the final dot's line a relay throws the mail away (RFC 5321, section 4.1.1.4).
     return {reached_data && all_given ? End::in_doubt : End::later, reached_data, std::move(what)};
 }
