@@ -90,6 +90,11 @@ async function main () {
       const good = auth.username === user && auth.password === password
       callback(good ? null : new Error('wrong user or password'), good ? { user } : undefined)
     },
+    // Whoever is called "unknown" has no mailbox here.
+    onRcptTo (address, session, callback) {
+      const known = !address.address.startsWith('unknown@')
+      callback(known ? null : Object.assign(new Error('no such mailbox'), { responseCode: 550 }))
+    },
     onData (stream, session, callback) {
       let pieces = []
       stream.on('data', (piece) => {
