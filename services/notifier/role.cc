@@ -30,10 +30,12 @@ base::Expected<void> with_session(std::stop_token stop, const Settings& settings
                                   platform::Health::Check health, const Work& work) {
     while (!stop.stop_requested()) {
         auto connection = store::Connection::open(settings.login);
-        auto ended = connection ? (health.ok(), work(*connection)) : base::Expected<void>{tl::unexpected{connection.error()}};
+        auto ended =
+            connection ? (health.ok(), work(*connection)) : base::Expected<void>{tl::unexpected{connection.error()}};
         if (!ended && ended.error().kind != base::FailureKind::stopping) {
-            health.bad("PostgreSQL is away or refuses the notifier");
-            events.emit(notifier_database_away, {{"failure", platform::kind_name(ended.error().kind)}, {"detail", ended.error().what}});
+            health.bad(ended.error().what);
+            events.emit(notifier_database_away,
+                        {{"failure", platform::kind_name(ended.error().kind)}, {"detail", ended.error().what}});
             pause(stop, reconnect_pause);
         }
     }

@@ -118,11 +118,14 @@ class Journey(unittest.TestCase):
             return self.service.number("select coalesce(sum(next_seq - 1), 0) from streams") >= count
         wait_until(arrived, seconds, f"{count} entries are stored: {self.service.sql('select id, lane, next_seq, status from streams')}")
 
+    def steer_to_next_hour(self):
+        offset = datetime(2026, 4, 8, 11, 0, 1, tzinfo=JST) - datetime.now(timezone.utc)
+        self.service.steer(int(offset / timedelta(microseconds=1)))
+
     def close_the_hour(self):
         """Moves the service's clock to the next hour and waits until nothing is open."""
         began = time.monotonic()
-        offset = datetime(2026, 4, 8, 11, 0, 1, tzinfo=JST) - datetime.now(timezone.utc)
-        self.service.steer(int(offset / timedelta(microseconds=1)))
+        self.steer_to_next_hour()
         wait_until(lambda: self.service.number("select count(*) from mail_items where digest_id is null") == 0, 60, "the hour is closed")
         wait_until(lambda: self.service.number("select count(*) from losses where digest_id is null") == 0, 60, "every loss is in a mail")
         wait_until(lambda: self.service.number("select count(*) from outbox where state not in ('sent', 'bounced')") == 0, 60, "every mail is sent")
