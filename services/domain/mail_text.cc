@@ -5,6 +5,8 @@
 #include <set>
 #include <tuple>
 
+#include "base/text.h"
+
 namespace mimamori::domain {
 namespace {
 
@@ -23,8 +25,9 @@ std::string joined(const std::set<std::string>& values, const char* between) {
     return out;
 }
 
+// Text from outside: on one line, or whoever wrote it could write paragraphs of our mail.
 std::string or_unknown(const std::string& value, Language language) {
-    return !value.empty() ? value : language == Language::ja ? "不明" : "unknown";
+    return !value.empty() ? base::to_single_line(value) : language == Language::ja ? "不明" : "unknown";
 }
 
 std::string port_text(int port, Language language) {
@@ -52,7 +55,7 @@ TextValues item_values(const MailItemFacts& item, std::size_t number, Language l
     TextValues out;
     out["number"] = std::to_string(number);
     out["has_device_name"] = !item.device_name.empty();
-    out["device_name"] = item.device_name;
+    out["device_name"] = base::to_single_line(item.device_name);
     out["title"] = item.text.title;
     out["explanation"] = item.text.explanation;
     out["risk"] = item.text.risk;
