@@ -1,5 +1,6 @@
 #include "gateway/gateway.h"
 
+#include <algorithm>
 #include <thread>
 #include <utility>
 
@@ -50,7 +51,13 @@ base::Expected<void> Gateway::run(std::stop_token stop) {
     if (!surroundings || !*surroundings) {
         return surroundings.map([](const auto&) {});
     }
-    adapters::grpc::raise_open_files_limit();
+    const auto room = adapters::grpc::raise_open_files_limit();
+    if (room == 0) {
+        return base::failure(
+            base::FailureKind::refused,
+            "the limit of open files leaves no room for agents: set LimitNOFILE to gateway.max_streams and 256 more");
+    }
+    settings_.server.max_streams = std::min(settings_.server.max_streams, room);
     adapters::grpc::route_grpc_log([this](const std::string& text) {
         if (text.find("peer did not return a certificate") == std::string::npos) {  // our own probe, or a port scan
             events_.emit(grpc_error, {{"detail", text}});
@@ -103,7 +110,9 @@ base::Expected<void> Gateway::run(std::stop_token stop) {
     auto result = (*server)->start();
     if (result) {
         port_ = (*server)->port();
-        events_.emit(gateway_serving, {{"port", port()}, {"partitions", settings_.kafka.partitions}});
+        events_.emit(gateway_serving, {{"port", port()},
+                                       {"partitions", settings_.kafka.partitions},
+                                       {"max_streams", settings_.server.max_streams}});
         result = maintenance.run(stop);
         drain(settings_, reception, shards, log, **server);
     }

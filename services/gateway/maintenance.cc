@@ -22,7 +22,6 @@ using std::chrono::steady_clock;
 constexpr milliseconds broker_patience{3000};
 constexpr milliseconds between_attempts{1000};
 constexpr milliseconds kafka_interval{5000};
-constexpr milliseconds probe_interval{10'000};
 constexpr milliseconds probe_patience{5000};
 constexpr int probes_until_dead = 3;
 constexpr int looks_until_unread = 3;
@@ -127,7 +126,7 @@ base::Expected<void> Maintenance::run(std::stop_token stop) {
             if (auto alive = with_listener(); !alive) {
                 return alive;
             }
-            next_probe = steady_clock::now() + probe_interval;
+            next_probe = steady_clock::now() + parts_.context.settings.probe_interval;
         }
         parts_.reception.sweep();
         parts_.context.unsettled_bytes_gauge.Set(

@@ -62,6 +62,8 @@ base::Expected<Settings> read_settings(const platform::Config& config) {
     out.hello_limit = section.duration_ms("hello_limit_ms", out.hello_limit, milliseconds{100}, milliseconds{600'000});
     out.revocation_interval = section.duration_ms("revocation_interval_ms", out.revocation_interval, milliseconds{100}, milliseconds{600'000});
     out.delivery_timeout = section.duration_ms("delivery_timeout_ms", out.delivery_timeout, milliseconds{1000}, milliseconds{600'000});
+    out.probe_interval =
+        section.duration_ms("probe_interval_ms", out.probe_interval, milliseconds{100}, milliseconds{600'000});
     if (auto done = section.finish(); !done) {
         return tl::unexpected{done.error()};
     }

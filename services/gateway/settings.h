@@ -26,6 +26,8 @@ struct Settings {
     std::chrono::milliseconds hello_limit{10'000};         // from connecting to Hello
     std::chrono::milliseconds revocation_interval{2'000};  // between readings of the deny list
     std::chrono::milliseconds delivery_timeout{30'000};    // of a record to Kafka
+    std::chrono::milliseconds probe_interval{
+        10'000};  // between probes of the own listener; three that fail: start anew
     std::chrono::milliseconds drain_limit{20'000};
     platform::KafkaConfig kafka;
     store::Login login;

@@ -5,6 +5,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <memory>
 
 #include <fmt/format.h>
@@ -45,11 +47,14 @@ base::Expected<void> probe_listener(const std::string& host, int port, std::chro
     }
     const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> address{found, &::freeaddrinfo};
     const Socket socket{::socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    if (socket.fd() < 0) {
+        return fail(fmt::format("cannot be asked: {}", std::strerror(errno)));
+    }
     const timeval wait{static_cast<time_t>(timeout.count() / 1000), static_cast<suseconds_t>(timeout.count() % 1000 * 1000)};
     ::setsockopt(socket.fd(), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
     ::setsockopt(socket.fd(), SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);  // bounds connect() too
-    if (socket.fd() < 0 || ::connect(socket.fd(), address->ai_addr, address->ai_addrlen) != 0) {
-        return fail("takes no connections");
+    if (::connect(socket.fd(), address->ai_addr, address->ai_addrlen) != 0) {
+        return fail(fmt::format("takes no connections: {}", std::strerror(errno)));
     }
     const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context{SSL_CTX_new(TLS_client_method()), &SSL_CTX_free};
     SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION);

@@ -27,6 +27,7 @@ namespace tls = ::grpc::experimental;
 namespace {
 
 constexpr unsigned int reload_files_seconds = 10;
+constexpr std::size_t kept_files = 256;  // for Kafka, PostgreSQL, status pages, and connections that have no stream yet
 // gRPC 1.51 has no setting for the lowest TLS version. These suites need an RSA certificate in TLS 1.2, and ours is
 // ECDSA (checked), so that only TLS 1.3 finds a common suite.
 constexpr const char* tls13_only_suites =
@@ -136,7 +137,8 @@ std::size_t raise_open_files_limit() {
     limit.rlim_cur = limit.rlim_max;
     (void)::setrlimit(RLIMIT_NOFILE, &limit);
     (void)::getrlimit(RLIMIT_NOFILE, &limit);
-    return static_cast<std::size_t>(limit.rlim_cur);
+    const auto all = static_cast<std::size_t>(limit.rlim_cur);
+    return all > kept_files ? all - kept_files : 0;
 }
 
 void route_grpc_log(std::function<void(const std::string& text)> log) {

@@ -29,8 +29,8 @@ struct ServerSettings {
     std::chrono::milliseconds min_ping_interval{15'000};  // an agent that pings more often is cut off
 };
 
-// Raises the soft limit of open files to the hard one and returns it. One `accept` that fails for want of a descriptor
-// kills gRPC's listener for good.
+// Raises the soft limit of open files to the hard one and returns how many streams it has room for beside what the
+// process needs itself. One `accept` that fails for want of a descriptor kills gRPC's listener for good.
 std::size_t raise_open_files_limit();
 
 // Routes what gRPC itself reports (errors only) to `log`, for the whole process; empty: it is thrown away. Until the first
