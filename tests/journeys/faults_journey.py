@@ -189,7 +189,7 @@ def main():
         journey = FaultsJourney(world, kills, plan, defect)
         wrong = journey.run()
         written = sum(ledger.count() for ledger in world.ledgers.values())
-        print(f"faults: {written} lines written, {dict(sorted(world.kills.items()))} killed; allowed: {journey.allowed.lost_lines} lines lost as declared, "
+        print(f"faults: {written} lines written, {dict(sorted(world.kills.items()))} killed; allowed: {journey.allowed.lost_lines} lines lost as declared ({journey.allowed.damaged} to a bad disk), "
               f"{journey.allowed.doubled_lines} lines and {journey.allowed.doubled_mails} mails twice, "
               f"{journey.allowed.given_up_mails} mails given up after five attempts in doubt; {time.monotonic() - began:.0f} s")
         if not wrong and not defect:

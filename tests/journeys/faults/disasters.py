@@ -10,7 +10,7 @@ import subprocess
 from service import Failed, wait_until
 
 from . import kafka_log
-from .world import PROCESSES, SMALL_SPOOL
+from .world import DAMAGED_SPOOL, PROCESSES, SMALL_SPOOL
 
 OLD_SPOOL = "1000000001"  # whose disk's old image comes back
 SERVICES = list(PROCESSES)
@@ -21,7 +21,7 @@ def plan(kills):
     restore, since what both have forgotten would rightly be gone."""
     order = [(0.05, keep_old_spool), (0.10, repeat_and_reorder), (0.15, stop_a_correlator), (0.22, lose_kafka_and_database),
              (0.32, lose_kafkas_tail), (0.40, bring_back_old_spool), (0.48, keep_backup), (0.55, repeat_and_reorder),
-             (0.65, restore_backup), (0.78, fill_a_disk), (0.88, lose_kafkas_tail)]
+             (0.65, restore_backup), (0.75, fill_a_disk), (0.83, damage_a_spool), (0.90, lose_kafkas_tail)]
     return [(int(share * kills), disaster) for share, disaster in order]
 
 
@@ -203,6 +203,44 @@ def fill_a_disk(world, _):
     wait_until(gave_up, 60, f"the spool of {SMALL_SPOOL} gives up entries")
     for name in ("gateway", "gateway-2"):
         world.start_one(name)
+
+
+# --- a disk that gives bad bytes -------------------------------------------------------------------------------------------
+
+def damage_a_spool(world, allowed):
+    """No gateway until an agent has several segments that nobody else has; then one of them is damaged while the agent is down.
+    Whatever the segment holds from the bad place on must be declared to the entry."""
+    everything_up(world)
+    for name in ("gateway", "gateway-2"):
+        world.kill_one(name)
+    ledger, home = world.ledgers[DAMAGED_SPOOL], world.agents[DAMAGED_SPOOL]
+    sent = set((home / "spool" / "normal").glob("*/*"))
+
+    def grown():
+        world.watch()
+        own = sorted(set((home / "spool" / "normal").glob("*/*")) - sent)
+        if len(own) >= 4:
+            return own
+        if ledger.bytes < 64 << 20:  # and no further: then something is wrong
+            ledger.write(100, filler="x" * 300)
+        return None
+    own = wait_until(grown, 60, f"the spool of {DAMAGED_SPOOL} has segments that were never sent")
+    count = ledger.count()
+    wait_until(lambda: world.watch() or read_until(home, ledger.file) >= count, 60, "and a checkpoint covers them")
+    world.kill_one(f"agent-{DAMAGED_SPOOL}")
+    damaged = own[1]
+    with open(damaged, "r+b") as file:
+        middle = damaged.stat().st_size // 2
+        file.seek(middle)
+        byte = file.read(1)[0]
+        file.seek(middle)
+        file.write(bytes([byte ^ 0x40]))
+    world.tell(f"{damaged} has a bad byte at {middle}")
+    for name in (f"agent-{DAMAGED_SPOOL}", "gateway", "gateway-2"):
+        world.start_one(name)
+    declared = "select coalesce(sum(entries), 0) from losses where kind = 'damaged'"
+    allowed.damaged = wait_until(lambda: world.watch() or world.number(declared), 60, "the damaged range is declared")
+    world.tell(f"{allowed.damaged} entries are declared as damaged")
 
 
 # --- where everything stands -----------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ PARTS = ("postgres", "kafka")
 PARTITIONS = 4
 WINDOW_MS = 3000
 SMALL_SPOOL = "3000000001"  # whose disk is filled
+DAMAGED_SPOOL = "2000000001"  # whose disk gives bad bytes
 SETTINGS = """
 [correlator]
 lease_ms = 2000
@@ -118,6 +119,8 @@ class World(Service):
             text = text.replace("\n[gateway]", "status_interval_ms = 200\n\n[gateway]")
             if utm_id == SMALL_SPOOL:
                 text += "\n[spool]\nmax_mib = 4\n"
+            if utm_id == DAMAGED_SPOOL:
+                text += "\n[spool]\nsegment_kib = 64\n"
             config.write_text(text)
             self.ledgers[utm_id] = Ledger(utm_id, log)
 
