@@ -186,12 +186,19 @@ TEST_CASE("English is the second language of every mail") {
     check_golden("three_stars_en", mail);
 }
 
-TEST_CASE("what an attacker wrote cannot become a header, a tag or a link") {
+TEST_CASE("what an attacker wrote cannot become a header, a line of its own, a tag or a link") {
     auto item = remote_control();
     item.name = "x\r\nBcc: all@example.com <script>alert(1)</script>";
-    item.device_name = "<img src=x onerror=y>";
+    item.device_name = "<img src=x onerror=y>\nCall 0120-999-999";
+    item.source_ip = "192.0.2.23\u2028\u202ePay here";
     const auto mail = rendered(digest(domain::Severity::three_stars, {item}));
     CHECK(mail.subject.find('\n') == std::string::npos);
+    CHECK(mail.plain.find("\nBcc:") == std::string::npos);
+    CHECK(mail.plain.find("\nCall") == std::string::npos);
+    for (const auto* text : {&mail.plain, &mail.html}) {
+        CHECK(text->find("\u2028") == std::string::npos);
+        CHECK(text->find("\u202e") == std::string::npos);
+    }
     CHECK(mail.html.find("<script>") == std::string::npos);
     CHECK(mail.html.find("<img") == std::string::npos);
     auto site = remote_control();
