@@ -3,6 +3,7 @@
 #include "adapters/hyperscan/pack_matcher.h"
 #include "adapters/mail_texts_yaml/load.h"
 #include "adapters/pack_yaml/pack_yaml.h"
+#include "adapters/pack_yaml/wording.h"
 #include "admin/commands.h"
 #include "domain/rule_pack_check.h"
 #include "platform/events.h"
@@ -30,6 +31,21 @@ std::vector<domain::PackDefect> reach_defects(const domain::RulePack& pack) {
     return domain::check_rule_reach(pack, **matcher);
 }
 
+// Beyond what the file must hold: how its texts speak to customers.
+template <class Texts>
+std::vector<domain::PackDefect> wording_defects(const Texts& texts) {
+    const auto wording = adapters::pack_yaml::read_wording(adapters::pack_yaml::shipped_wording());
+    return wording ? domain::check_wording(texts, *wording) : wording.error();
+}
+
+base::Failure refused(const std::string& file, const std::vector<domain::PackDefect>& defects) {
+    std::string text = fmt::format("{}: {} defects", file, defects.size());
+    for (const auto& defect : defects) {
+        text += fmt::format("\n  {}", domain::to_text(defect));
+    }
+    return {base::FailureKind::refused, std::move(text)};
+}
+
 base::Expected<CheckedPack> read_pack(const std::string& file) {
     auto content = platform::read_file(file, adapters::pack_yaml::largest_pack);
     if (!content) {
@@ -40,12 +56,11 @@ base::Expected<CheckedPack> read_pack(const std::string& file) {
     if (defects.empty()) {
         defects = reach_defects(*pack);
     }
+    if (defects.empty()) {
+        defects = wording_defects(*pack);
+    }
     if (!defects.empty()) {
-        std::string text = fmt::format("{}: {} defects", file, defects.size());
-        for (const auto& defect : defects) {
-            text += fmt::format("\n  {}", domain::to_text(defect));
-        }
-        return base::failure(base::FailureKind::refused, std::move(text));
+        return tl::unexpected{refused(file, defects)};
     }
     return CheckedPack{std::move(*content), std::move(*pack)};
 }
@@ -99,6 +114,9 @@ Output load_mail_texts(const Context& context, const std::string& file) {
             if (const auto missing = domain::missing_template(*texts); !missing.empty()) {
                 return base::failure(base::FailureKind::refused,
                                      fmt::format("{}: template {} is missing", file, missing));
+            }
+            if (const auto defects = wording_defects(*texts); !defects.empty()) {
+                return tl::unexpected{refused(file, defects)};
             }
             return store_checked(context, &store::add_mail_texts, "mail-texts", texts->version, texts->effective_from,
                                  content);

@@ -11,7 +11,7 @@ struct Sum {
 };
 
 void put_count(TextValues& out, const Sum& sum) {
-    out["count"] = with_commas(sum.entries);
+    put_number(out, "count", sum.entries);
     out["count_exact"] = !sum.at_least;
     out["count_at_least"] = sum.at_least && sum.entries > 0;
     out["count_unknown"] = sum.at_least && sum.entries == 0;
@@ -21,7 +21,7 @@ TextValues item_values(const LossItem& item, std::size_t number) {
     TextValues out;
     out["number"] = std::to_string(number);
     out["utm_id"] = item.utm_id;
-    out["site"] = item.site_name;
+    out["site"] = shown_name(item.site_name);
     out["item_blocks"] = item.blocks;
     put_count(out, {item.entries, item.at_least});
     const bool known = item.oldest && item.newest;
@@ -58,12 +58,12 @@ TextValues loss_values(const LossFacts& facts, Language language) {
     put_count(out, sum);
     out["only_blocks"] = only_blocks;
     out["urgent"] = urgent.entries > 0;
-    out["urgent_count"] = with_commas(urgent.entries);
+    put_number(out, "urgent_count", urgent.entries);
     out["urgent_at_least"] = urgent.at_least;
     out["items"] = std::move(shown);
     out["several"] = facts.items.size() > 1;
     out["more"] = facts.items.size() > shown_items;
-    out["more_count"] = std::to_string(facts.items.size() - shown_items);
+    put_number(out, "more_count", static_cast<std::int64_t>(facts.items.size() - shown_items));
     out["link"] = facts.frame.desk.portal_url + "/losses";
     return out;
 }

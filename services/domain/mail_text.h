@@ -1,7 +1,8 @@
-// What an alert mail says: every value its template may print, worked out from facts. The wording around the values is data
-// (mail templates of the rule pack); the order of a mail is that of the service: is action needed, what happened, which
+// What an alert mail says: every value its template may print, worked out from facts. The wording around the values is
+// data (packs/mail-texts-*.yaml); the order of a mail is that of the service: is action needed, what happened, which
 // device, at most three steps, the desk, what help costs, the link and how to do without it, then the service's fields.
-// Values an attacker can write (file names, mail subjects, URLs) never appear; a site's name is defanged.
+// Values an attacker can write (file names, mail subjects, URLs) never appear; a signature's name is made harmless
+// (shown_name), of a site only the host is shown, in a form that no mail program turns into a link.
 #pragma once
 
 #include <cstdint>
@@ -60,7 +61,11 @@ struct DigestFacts {
     std::vector<MailItemFacts> items;
 };
 
-inline constexpr std::size_t most_items_in_a_mail = 20;  // the rest is counted and left to the portal
+// What a mail shows at most; the rest is counted and left to the portal. Findings of one class stand together under one
+// explanation, worst class first. Every class gets a record before any gets a second one.
+inline constexpr std::size_t most_items_in_a_mail = 20;
+inline constexpr std::size_t most_devices_named = 5;  // of one class
+inline constexpr std::size_t longest_name = 120;      // characters of any name that a mail quotes
 
 TextValues frame_values(const MailFrame& frame, Language language);
 TextValues digest_values(const DigestFacts& facts, Language language);
@@ -74,7 +79,18 @@ std::string yen_text(std::int64_t yen, Language language);
 // The hour a mail speaks of: "4月8日10時台" for a whole hour, else "4月8日10時39分まで".
 std::string window_text(base::Time start, base::Time end, Language language);
 
-// A host or URL that no mail program turns into a link: "hxxp://infopicked[.]com/x".
-std::string defanged(std::string_view url);
+std::string month_name(int month);  // English; 1 is January
+
+// The host of a site or URL, in a form that no mail program turns into a link: "infopicked[.]com". Its path, its user
+// part and its port are whatever an attacker likes to write there.
+std::string shown_host(std::string_view url);
+
+// A name for one line of a mail: no control or bidirectional characters, "?" for what ISO-2022-JP lacks, at most
+// longest_name characters, and no link.
+std::string shown_name(std::string_view name);
+
+// Sets `name` to the number with commas, and `name`_one to whether it is one: English has two forms for what is
+// counted.
+void put_number(TextValues& out, const std::string& name, std::int64_t value);
 
 }  // namespace mimamori::domain

@@ -37,6 +37,11 @@ void resolve(RulePack& pack) {
     for (auto& given : pack.defaults) {
         given.class_index = index_of(given.class_id);
     }
+    std::stable_sort(pack.categories.begin(), pack.categories.end(),
+                     [](const auto& a, const auto& b) { return a.category < b.category; });
+    for (auto& rule : pack.categories) {
+        rule.class_index = index_of(rule.class_id);
+    }
     pack.several_signs.class_index = index_of(pack.several_signs.class_id);
     const auto policy = std::find_if(pack.mail_policies.begin(), pack.mail_policies.end(),
                                      [&](const auto& p) { return p.id == pack.mail_policy_id; });

@@ -64,6 +64,8 @@ struct ClassText {
     std::vector<std::string> steps;
     std::vector<std::string> further_steps;  // 対処 4., 5.: none to two
     int line = 0;
+    // Of title, summary, explanation, risk, then of each step and further step; empty: all are on `line`.
+    std::vector<int> lines{};
 };
 
 struct SignatureClass {
@@ -97,7 +99,19 @@ struct SignatureRule {
     int line = 0;
 };
 
-// The class of a detection that no rule decides.
+// What a detector's own category says (a Suricata class type, an IPS category), for a signature that no rule decides.
+// Compared whole and as it is written. The name stays on the operator's list of unknown signatures.
+struct CategoryRule {
+    std::string id;
+    std::string source;
+    std::string category;
+    CellSet cells;
+    std::string class_id;
+    ClassIndex class_index = no_class;  // set by resolve()
+    int line = 0;
+};
+
+// The class of a detection that neither a rule nor a category decides.
 struct DefaultClass {
     std::string class_id;
     std::string note;         // why this is the safe side
@@ -149,14 +163,15 @@ struct RulePack {
     SeveralSignsRule several_signs;
     std::vector<SignatureClass> classes;
     std::vector<SignatureRule> rules;
-    std::size_t mail_policy = SIZE_MAX;  // into mail_policies, set by resolve(); SIZE_MAX: there is none of that id
+    std::vector<CategoryRule> categories;  // by category, then as in the file; sorted by resolve()
+    std::size_t mail_policy = SIZE_MAX;    // into mail_policies, set by resolve(); SIZE_MAX: there is none of that id
     int line = 0;
 
     const SignatureClass* class_named(std::string_view id) const;
 };
 
-// Sets the indexes that stand for ids. What names nothing keeps no_class (SIZE_MAX for the policy): a defect that
-// check_rule_pack reports.
+// Sorts the categories and sets the indexes that stand for ids. What names nothing keeps no_class (SIZE_MAX for the
+// policy): a defect that check_rule_pack reports.
 void resolve(RulePack& pack);
 
 // Receive time picks the version: the newest effective date that has come, of equal ones the later loaded (higher id).

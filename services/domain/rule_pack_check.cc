@@ -48,10 +48,7 @@ class IdCheck {
     std::map<std::string, int> lines_;
 };
 
-// What the service itself teaches customers to distrust, what only the insured event may be called, and links, which
-// only the mail's own frame carries.
-constexpr std::string_view refused_words[] = {"【重要】", "最終警告", "あなた", "インシデント",
-                                              "http:",    "https:",   "www."};
+constexpr std::string_view links[] = {"http:", "https:", "www."};  // only the mail's own frame carries them
 
 struct TextCheck {
     const SignatureClass& of;
@@ -74,9 +71,9 @@ struct TextCheck {
         if (base::to_single_line(text) != text) {
             defect(field, "holds a line break or another control character: make it one plain line");
         }
-        for (const auto word : refused_words) {
-            if (text.find(word) != std::string::npos) {
-                defect(field, "holds " + quoted(word) + ", which our mails never say: write it differently");
+        for (const auto link : links) {
+            if (text.find(link) != std::string::npos) {
+                defect(field, "holds " + quoted(link) + ", but texts carry no links: leave it to the mail's frame");
             }
         }
         if (japanese) {
@@ -213,6 +210,45 @@ void check_rules(const RulePack& pack, Defects& defects) {
     }
 }
 
+// Categories have no severity of their own, so their classes' limits are theirs.
+void check_categories(const RulePack& pack, Defects& defects) {
+    IdCheck ids{"category", defects};
+    for (const auto& rule : pack.categories) {
+        const auto defect = [&](const std::string& what) {
+            defects.push_back({rule.line, "category " + quoted(rule.id) + what});
+        };
+        ids.add(rule.id, rule.line);
+        if (base::trim(rule.source).empty()) {
+            defect(" has no source: say where it comes from");
+        }
+        if (rule.category.empty() || rule.cells.none()) {
+            defect(" applies nowhere: give it the detector's category, a function and a direction");
+        }
+        if (rule.class_index == no_class) {
+            defect(" has class " + quoted(rule.class_id) + ", which does not exist: define it or correct the name");
+            continue;
+        }
+        auto left = rule.cells;
+        for (const auto& other : pack.categories) {
+            if (&other == &rule) {
+                break;
+            }
+            if (other.category == rule.category) {
+                left &= ~other.cells;
+            }
+        }
+        if (left != rule.cells) {
+            defect(" is taken by an earlier one of " + quoted(rule.category) + ": narrow one of the two");
+        }
+        for (std::size_t cell = 0; cell < cell_count; ++cell) {
+            if (rule.cells[cell] && !pack.classes[rule.class_index].severity[cell]) {
+                defect(" applies to " + cell_name(cell) + ", where class " + quoted(rule.class_id) +
+                       " has no severity: narrow it or add it to the class");
+            }
+        }
+    }
+}
+
 void check_policies(const RulePack& pack, Defects& defects) {
     IdCheck ids{"mail policy", defects};
     for (const auto& policy : pack.mail_policies) {
@@ -281,9 +317,11 @@ std::vector<PackDefect> check_rule_pack(const RulePack& pack) {
     if (pack.effective_from < earliest || pack.effective_from >= latest) {
         defects.push_back({pack.line, "effective_from is not between 2019 and 2099: correct the year"});
     }
-    if (pack.rules.size() > most_rules || pack.classes.size() > most_classes) {
-        defects.push_back({pack.line, "more than " + std::to_string(most_rules) + " rules or " +
-                                          std::to_string(most_classes) + " classes: merge some"});
+    if (pack.rules.size() > most_rules || pack.classes.size() > most_classes ||
+        pack.categories.size() > most_categories) {
+        defects.push_back({pack.line, "more than " + std::to_string(most_rules) + " rules, " +
+                                          std::to_string(most_classes) + " classes or " +
+                                          std::to_string(most_categories) + " categories: merge some"});
         return defects;
     }
     IdCheck class_ids{"class", defects};
@@ -304,6 +342,7 @@ std::vector<PackDefect> check_rule_pack(const RulePack& pack) {
     }
     check_cells(pack, defects);
     check_rules(pack, defects);
+    check_categories(pack, defects);
     check_policies(pack, defects);
     check_several_signs(pack, defects);
     sort_by_line(defects);

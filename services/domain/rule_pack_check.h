@@ -18,11 +18,12 @@ std::string to_text(const PackDefect& defect);  // "line 12: class x has no titl
 
 inline constexpr std::size_t most_rules = 20'000;
 inline constexpr std::size_t most_classes = 500;
+inline constexpr std::size_t most_categories = 500;
 inline constexpr std::size_t longest_pattern = 1'000;  // bytes
 inline constexpr std::size_t longest_text = 400;       // bytes of one customer-facing sentence or step
 
 // Defects in what the pack says: ids, dates, references, severities against limits, defaults for every cell, texts in
-// both languages. `pack` is resolved. Sorted by line.
+// both languages. How the texts are worded is wording.h's. `pack` is resolved. Sorted by line.
 std::vector<PackDefect> check_rule_pack(const RulePack& pack);
 
 // Defects in which rule decides: an example its rule does not decide, a name that an earlier rule has already taken, a

@@ -27,6 +27,19 @@ Verdict verdict_of(const RulePack& pack, ClassIndex class_index, Severity severi
     return verdict;
 }
 
+// The category that decides in this cell; null if there is none.
+const CategoryRule* category_rule(const RulePack& pack, std::string_view category, std::size_t cell) {
+    auto at =
+        std::lower_bound(pack.categories.begin(), pack.categories.end(), category,
+                         [](const CategoryRule& rule, std::string_view wanted) { return rule.category < wanted; });
+    for (; at != pack.categories.end() && at->category == category; ++at) {
+        if (at->cells[cell]) {
+            return &*at;
+        }
+    }
+    return nullptr;
+}
+
 }  // namespace
 
 bool is_mailed(const RulePack& pack, Severity severity, Function function, Direction direction) {
@@ -52,9 +65,15 @@ Verdict judge(const RulePack& pack, const DetectionView& detection, Direction di
         known = known || (rule.cells & function_cells).any();
     }
     const auto& given = pack.defaults[cell];
-    const auto class_index = given.class_index;
+    const auto* category = detection.category.empty() ? nullptr : category_rule(pack, detection.category, cell);
+    const auto class_index = category != nullptr ? category->class_index : given.class_index;
     auto verdict = verdict_of(pack, class_index, *pack.classes[class_index].severity[cell], cell);
     verdict.known = known || !given.lists_names;
+    if (category != nullptr) {
+        verdict.reason = Reason::category;
+        verdict.rule_id = category->id;
+        return verdict;
+    }
     verdict.reason = known ? Reason::default_known : Reason::default_unknown;
     verdict.rule_id = default_rule_ids()[cell];
     return verdict;

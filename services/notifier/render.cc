@@ -10,12 +10,13 @@ namespace {
 
 using adapters::mustache::Escape;
 
-base::Expected<std::string> fill(const domain::MailTemplates& templates, std::string_view name, domain::Language language,
-                                 const domain::TextValues& values, Escape escape) {
+base::Expected<std::string> fill(const domain::MailTemplates& templates, std::string_view name,
+                                 domain::Language language, const domain::TextValues& values, Escape escape) {
     const auto key = fmt::format("{}_{}", name, language == domain::Language::ja ? "ja" : "en");
     const auto text = templates.texts.find(key);
     if (text == templates.texts.end()) {
-        return base::failure(base::FailureKind::refused, fmt::format("mail texts {} have no template {}", templates.version, key));
+        return base::failure(base::FailureKind::refused,
+                             fmt::format("mail texts {} have no template {}", templates.version, key));
     }
     return adapters::mustache::render(text->second, values, escape);
 }
@@ -47,6 +48,16 @@ base::Expected<MailText> render_digest(const domain::MailTemplates& templates, c
 base::Expected<MailText> render_losses(const domain::MailTemplates& templates, const domain::LossFacts& facts,
                                        domain::Language language) {
     return mail_text(templates, "loss", language, domain::loss_values(facts, language));
+}
+
+base::Expected<MailText> render_silence(const domain::MailTemplates& templates, const domain::SilenceFacts& facts,
+                                        domain::Language language) {
+    return mail_text(templates, "silence", language, domain::silence_values(facts, language));
+}
+
+base::Expected<MailText> render_quiet_month(const domain::MailTemplates& templates,
+                                            const domain::QuietMonthFacts& facts, domain::Language language) {
+    return mail_text(templates, "quiet", language, domain::quiet_month_values(facts, language));
 }
 
 }  // namespace mimamori::notifier

@@ -1,5 +1,5 @@
-// From the facts of an hour's news to the mail's texts. Templates come from the mail texts in force; values from
-// domain/mail_text.h and domain/loss_text.h.
+// From facts to a mail's texts. Templates come from the mail texts in force; values from domain/mail_text.h,
+// domain/loss_text.h and domain/notice_text.h.
 #pragma once
 
 #include <string>
@@ -8,6 +8,7 @@
 #include "domain/loss_text.h"
 #include "domain/mail_templates.h"
 #include "domain/mail_text.h"
+#include "domain/notice_text.h"
 
 namespace mimamori::notifier {
 
@@ -20,5 +21,9 @@ base::Expected<MailText> render_digest(const domain::MailTemplates& templates, c
                                        domain::Language language);
 base::Expected<MailText> render_losses(const domain::MailTemplates& templates, const domain::LossFacts& facts,
                                        domain::Language language);
+base::Expected<MailText> render_silence(const domain::MailTemplates& templates, const domain::SilenceFacts& facts,
+                                        domain::Language language);
+base::Expected<MailText> render_quiet_month(const domain::MailTemplates& templates,
+                                            const domain::QuietMonthFacts& facts, domain::Language language);
 
 }  // namespace mimamori::notifier

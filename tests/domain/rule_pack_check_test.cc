@@ -1,6 +1,7 @@
 // Every way a pack can be wrong is told, with its line and what to do.
 #include "domain/rule_pack_check.h"
 
+#include <array>
 #include <catch2/catch.hpp>
 #include <functional>
 
@@ -93,6 +94,39 @@ const Row rows[] = {
     {"a rule has a source", [](auto& p) { p.rules[rat_rule].source = " "; }, "line 200: rule \"rat\" has no source"},
     {"a rule has a pattern", [](auto& p) { p.rules[rat_rule].pattern = ""; },
      "line 200: rule \"rat\" has a pattern of 0 bytes"},
+    {"a category has a source",
+     [](auto& p) {
+         p.categories = {
+             {"x", " ", "Scan", domain::cells(std::array{Function::wg}, {}), "infection", domain::no_class, 50}};
+     },
+     "line 50: category \"x\" has no source"},
+    {"a category's class exists",
+     [](auto& p) {
+         p.categories = {
+             {"x", "test", "Scan", domain::cells(std::array{Function::wg}, {}), "none", domain::no_class, 50}};
+     },
+     "line 50: category \"x\" has class \"none\", which does not exist"},
+    {"a category's class has a severity where it applies",
+     [](auto& p) {
+         p.categories = {
+             {"x", "test", "Scan", domain::cells(std::array{Function::uf}, {}), "infection", domain::no_class, 50}};
+     },
+     "line 50: category \"x\" applies to uf unknown, where class \"infection\" has no severity"},
+    {"a category is decided once",
+     [](auto& p) {
+         const auto wg = domain::cells(std::array{Function::wg}, {});
+         p.categories = {{"x", "test", "Scan", wg, "infection", domain::no_class, 50},
+                         {"y", "test", "Scan", wg, "infection", domain::no_class, 51}};
+     },
+     "line 51: category \"y\" is taken by an earlier one of \"Scan\""},
+    {"a category says something",
+     [](auto& p) {
+         p.categories = {
+             {"x", "test", "", domain::cells(std::array{Function::wg}, {}), "infection", domain::no_class, 50}};
+     },
+     "line 50: category \"x\" applies nowhere"},
+    {"categories have a bound", [](auto& p) { p.categories.resize(domain::most_categories + 1); },
+     "line 1: more than 20000 rules"},
     {"a pattern has a bound", [](auto& p) { p.rules[rat_rule].pattern.assign(domain::longest_pattern + 1, 'x'); },
      "line 200: rule \"rat\" has a pattern of 1001 bytes"},
     {"an expression comes with an example", [](auto& p) { p.rules[family_rule].examples.clear(); },
@@ -119,11 +153,6 @@ const Row rows[] = {
      "line 112: class \"low\", summary in en: holds a line break"},
     {"a text has a bound", [](auto& p) { p.classes[low_class].en.summary.assign(domain::longest_text + 1, 'x'); },
      "line 112: class \"low\", summary in en: is longer than 400 bytes"},
-    {"mails do not sound like phishing", [](auto& p) { p.classes[low_class].ja.title = "【重要】題名"; },
-     "line 111: class \"low\", title in ja: holds \"【重要】\""},
-    {"what is not the insured event is not called so",
-     [](auto& p) { p.classes[low_class].ja.title = "インシデントの検知"; },
-     "line 111: class \"low\", title in ja: holds \"インシデント\""},
     {"texts carry no links", [](auto& p) { p.classes[low_class].en.risk = "See https://example.com."; },
      "line 112: class \"low\", risk in en: holds \"https:\""},
     {"a layman gets at most three steps",

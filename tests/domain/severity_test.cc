@@ -1,6 +1,7 @@
 // What the SOC lead expects of a verdict, on a small pack.
 #include "domain/severity.h"
 
+#include <array>
 #include <catch2/catch.hpp>
 
 #include "domain/plain_matcher.h"
@@ -98,6 +99,31 @@ TEST_CASE("a verdict comes from function, direction and signature") {
         CHECK(verdict.known == row.known);
         CHECK(verdict.mailable == (row.severity != Severity::none));
     }
+}
+
+TEST_CASE("where no rule decides, the detector's own category says what kind it is") {
+    auto pack = small_pack();
+    const auto outbound = domain::cells(std::array{Function::ips}, std::array{Direction::outbound_malicious});
+    pack.categories = {{"z", "test", "Trojan", outbound, "infection", domain::no_class, 1},
+                       {"a", "test", "Scan", outbound, "low", domain::no_class, 2}};
+    domain::resolve(pack);
+    const auto judged = [&](const char* name, const char* category, Direction direction) {
+        PlainMatcher matcher{pack};
+        auto detection = seen(Function::ips, name);
+        detection.category = category;
+        return domain::judge(pack, detection, direction, matcher.match(name));
+    };
+    const auto verdict = judged("Never seen", "Trojan", Direction::outbound_malicious);
+    CHECK(verdict.severity == Severity::two_stars);
+    CHECK(verdict.class_id == "infection");
+    CHECK(verdict.rule_id == "z");
+    CHECK(verdict.reason == Reason::category);
+    CHECK_FALSE(verdict.known);  // somebody should still look at the signature
+    CHECK(judged("Never seen", "Scan", Direction::outbound_malicious).rule_id == "a");
+    CHECK(judged("Some RAT activity", "Scan", Direction::outbound_malicious).rule_id == "rat");
+    CHECK(judged("Never seen", "Trojan", Direction::inbound_attack).severity == Severity::none);
+    CHECK(judged("Never seen", "trojan", Direction::outbound_malicious).reason == Reason::default_unknown);
+    CHECK(judged("Never seen", "", Direction::outbound_malicious).reason == Reason::default_unknown);
 }
 
 TEST_CASE("what the appliance did decides nothing, everything it sees is blocked") {

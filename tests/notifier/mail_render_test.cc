@@ -1,280 +1,258 @@
-// Whole mails, as a customer reads them: compared with reviewed texts in tests/data/mails. To review a change of wording, set
-// MIMAMORI_WRITE_GOLDEN=1, run, and read the difference.
+// Whole mails about findings, as a customer reads them (mail_fixture.h).
 #include <catch2/catch.hpp>
 
-#include <cstdlib>
-#include <fstream>
-#include <sstream>
+#include "notifier/mail_fixture.h"
 
-#include "adapters/mail_texts_yaml/load.h"
-#include "domain/iso_2022_jp.h"
-#include "notifier/render.h"
-
-using namespace mimamori;
-using domain::ActionNeeded;
-using domain::Language;
-using domain::MailItemFacts;
-
+namespace mimamori::tests {
 namespace {
 
-std::string read_file(const std::string& path) {
-    std::ifstream in{path, std::ios::binary};
-    std::stringstream out;
-    out << in.rdbuf();
-    return out.str();
-}
+using domain::Language;
+using domain::MailItemFacts;
+using domain::Severity;
 
-const domain::MailTemplates& templates() {
-    static const auto loaded = [] {
-        auto result = adapters::mail_texts_yaml::load(read_file(MIMAMORI_SOURCE_DIR "/packs/mail-texts-2026.yaml"));
-        if (!result) {
-            throw std::runtime_error{result.error().what};
-        }
-        return *result;
-    }();
-    return loaded;
+bool holds(const std::string& text, std::string_view part) {
+    return text.find(part) != std::string::npos;
 }
-
-void check_golden(const std::string& name, const notifier::MailText& mail) {
-    const std::string path = MIMAMORI_SOURCE_DIR "/tests/data/mails/" + name;
-    const auto text = "Subject: " + mail.subject + "\n\n" + mail.plain;
-    if (std::getenv("MIMAMORI_WRITE_GOLDEN") != nullptr) {
-        std::ofstream{path + ".txt", std::ios::binary} << text;
-        std::ofstream{path + ".html", std::ios::binary} << mail.html;
+std::size_t count_of(std::string_view text, std::string_view part) {
+    std::size_t count = 0;
+    for (auto at = text.find(part); at != std::string_view::npos; at = text.find(part, at + part.size())) {
+        ++count;
     }
-    CHECK(text == read_file(path + ".txt"));
-    CHECK(mail.html == read_file(path + ".html"));
+    return count;
 }
 
-MailItemFacts remote_control() {
-    MailItemFacts item;
-    item.observed_at = item.first_observed_at = item.last_observed_at = *base::parse_timestamp("2026-04-08T10:39:40+09:00");
-    item.alert_id = "1775611821-0412";
-    item.class_id = "remote_control";
-    item.function = domain::Function::ips;
-    item.direction = domain::Direction::outbound_malicious;
-    item.action = domain::Action::blocked;
-    item.name = "JSIG-RAT GHOST-Activity-9";
-    item.source_ip = "192.0.2.23";
-    item.destination_ip = "203.0.113.45";
-    item.source_port = 49731;
-    item.destination_port = 443;
-    item.lan_mac = item.device_key = "00-00-5E-00-53-17";
-    item.device_name = "経理のパソコン";
-    item.utm_id = "0000000000";
-    item.action_needed = ActionNeeded::needed;
-    item.text = {.title = "ウイルス感染の疑い",
-                 .summary = "ウイルスに感染している可能性が高い機器があります。",
-                 .explanation = "マルウェア（悪意のあるプログラム）への感染の疑いがある通信です。",
-                 .risk = "悪意あるプログラムによる情報の窃取、改ざん、破壊、端末の遠隔操作など",
-                 .steps = {"ウイルス対策ソフトを最新の状態に更新してください。",
-                           "LANケーブルを抜き、Wi-Fiも切ってから、フルスキャン（全体の検査）をしてください。",
-                           "見つかった場合も見つからなかった場合も、結果を相談窓口にお知らせください。"},
-                 .further_steps = {"問題ないことが確認できたら、ネットワークに再接続してください。"},
-                 .line = 0};
-    return item;
-}
-
-MailItemFacts mail_attachment() {
-    MailItemFacts item = remote_control();
-    item.alert_id = "1775624462-0073";
-    item.class_id = "malware_received";
-    item.function = domain::Function::av;
-    item.direction = domain::Direction::inbound_attack;
-    item.action = domain::Action::rewritten;
-    item.name = "Trojan.MSOffice.SAgent.4";
-    item.lan_mac = item.device_key = "00-00-5E-00-53-21";
-    item.device_name = "";
-    item.action_needed = ActionNeeded::none;
-    item.text = {.title = "ウイルス付きメールの無害化",
-                 .summary = "届いたメールのウイルスを無害にしました。",
-                 .explanation = "届いたメールの添付ファイルにウイルスが含まれていました。",
-                 .risk = "書き換え済みのため、感染する可能性は低いと考えられます。",
-                 .steps = {"対応は必要ありません。心当たりのないメールは削除してください。"},
-                 .further_steps = {},
-                 .line = 0};
-    return item;
-}
-
-const domain::DeskFacts desk_en{"Cyber Otasuketai",          "Monitoring Centre", "0120-000-000",
-                                "weekdays 9:00 to 18:00",    "desk@example.com",  "any time",
-                                "https://portal.example.com"};
-
-domain::MailFrame frame_ja() {
-    const auto start = *base::parse_timestamp("2026-04-08T10:00:00+09:00");
-    return {.customer_name = "株式会社みほん製作所",
-            .contact_name = "",
-            .window_start = start,
-            .window_end = start + std::chrono::hours{1},
-            .desk = {"サイバーお助け隊", "監視センター", "0120-000-000", "平日9時から18時、土日祝日はお休み",
-                     "desk@example.com", "受付は24時間", "https://portal.example.com"}};
-}
-
-domain::DigestFacts digest(domain::Severity severity, std::vector<MailItemFacts> items) {
-    return {.frame = frame_ja(), .severity = severity, .insurance = {150'000, 2, true}, .items = std::move(items)};
-}
-
-notifier::MailText rendered(const domain::DigestFacts& facts, Language language = Language::ja) {
-    auto mail = notifier::render_digest(templates(), facts, language);
-    REQUIRE(mail);
-    return *mail;
+MailItemFacts continuing(MailItemFacts of, std::int64_t detections) {
+    of.kind = MailItemFacts::Kind::continues;
+    of.detections = detections;
+    return of;
 }
 
 }  // namespace
 
 TEST_CASE("a three-star mail says first that action is needed, then which device and at most three steps") {
-    const auto mail = rendered(digest(domain::Severity::three_stars, {remote_control()}));
+    const auto mail = rendered(digest(Severity::three_stars, {item("remote_control")}));
     CHECK(mail.subject == "【サイバーお助け隊】★★★（高）対応をお願いします：ウイルス感染の疑い（4月8日10時台）");
     CHECK(mail.plain.rfind("【対応が必要です】ウイルスに感染している可能性が高い機器があります。\n", 0) == 0);
-    CHECK(mail.plain.find("UTM（お貸ししている防御装置）が不審な通信を検知したため通信をブロックしました。") != std::string::npos);
-    CHECK(mail.plain.find("1回15万円相当まで、年2回まで") != std::string::npos);
-    CHECK(domain::is_iso_2022_jp_safe(mail.plain));
+    const char* in_order[] = {"【対応が必要です】",
+                              "UTM（お貸ししている防御装置）が不審な通信を検知したため通信をブロックしました。",
+                              "対象の機器：経理のパソコン",
+                              "\n1. ",
+                              "\n3. ",
+                              "相談窓口の電話：",
+                              "費用：",
+                              "状況の確認：",
+                              "本物かどうかの確認：",
+                              "UTM名：",
+                              "UTM ID：",
+                              "説明：",
+                              "重要度：",
+                              "リスク：",
+                              "対処：",
+                              "アラート種別：",
+                              "アラートID：",
+                              "検知日時：",
+                              "送信元IPアドレス：",
+                              "送信先IPアドレス：",
+                              "送信元ポート：",
+                              "送信先ポート：",
+                              "対象機器のMACアドレス："};
+    std::size_t at = 0;
+    for (const auto* part : in_order) {
+        INFO(part);
+        at = mail.plain.find(part, at);
+        REQUIRE(at != std::string::npos);
+    }
+    CHECK(holds(mail.plain, "1回15万円相当まで、年2回まで"));
     check_golden("three_stars_ja", mail);
+    check_golden(
+        "three_stars_en",
+        rendered(digest(Severity::three_stars, {item("remote_control", 1, Language::en)}, Language::en), Language::en),
+        Language::en);
 }
 
-TEST_CASE("the insurance line follows the terms in force") {
-    auto facts = digest(domain::Severity::three_stars, {remote_control()});
+TEST_CASE("ransomware's mail says first to unplug and to leave the power on") {
+    const auto mail = rendered(digest(Severity::three_stars, {item("ransomware")}));
+    CHECK(holds(mail.plain, "\n1. すぐにLANケーブルを抜き、Wi-Fiも切ってください。電源は切らず"));
+    check_golden("ransomware_ja", mail);
+}
+
+TEST_CASE("the cost follows the terms in force, and stars decide what of them is said") {
+    auto facts = digest(Severity::three_stars, {item("remote_control")});
     facts.insurance = {50'000, 1, false};
     const auto mail = rendered(facts);
-    CHECK(mail.plain.find("（訪問）は、1回5万円相当まで、年1回まで") != std::string::npos);
-    CHECK(mail.plain.find("または遠隔") == std::string::npos);
+    CHECK(holds(mail.plain, "（訪問）は、1回5万円相当まで、年1回まで"));
+    CHECK_FALSE(holds(mail.plain, "または遠隔"));
+    const auto english = rendered(facts, Language::en).plain;
+    CHECK(holds(english, "(on site) is paid by insurance, up to 50,000 yen each time, once a year."));
+    CHECK_FALSE(holds(rendered(digest(Severity::two_stars, {item("malware_traffic")})).plain, "年2回まで"));
+    CHECK(holds(rendered(digest(Severity::one_star, {item("virus_received")})).plain, "対象ではありません"));
 }
 
-TEST_CASE("two stars promise no insurance and one star says that it does not apply") {
-    CHECK(rendered(digest(domain::Severity::two_stars, {remote_control()})).plain.find("年2回まで") == std::string::npos);
-    CHECK(rendered(digest(domain::Severity::one_star, {mail_attachment()})).plain.find("対象ではありません") != std::string::npos);
+TEST_CASE("two stars and one star have mails of their own") {
+    check_golden("two_stars_ja", rendered(digest(Severity::two_stars, {item("dangerous_site", 2)})));
+    check_golden(
+        "two_stars_en",
+        rendered(digest(Severity::two_stars, {item("malware_traffic", 1, Language::en)}, Language::en), Language::en),
+        Language::en);
+    const auto one = rendered(digest(Severity::one_star, {item("virus_received", 2)}));
+    CHECK(one.subject == "【サイバーお助け隊】★☆☆（低）対応は不要です：届いたファイルのウイルス（4月8日10時台）");
+    CHECK(holds(one.plain, "お客様の対応：必要ありません。"));
+    check_golden("one_star_ja", one);
 }
 
-TEST_CASE("a digest of several puts what needs action first and names each device") {
-    auto continuing = remote_control();
-    continuing.kind = MailItemFacts::Kind::continues;
-    continuing.detections = 7;
-    continuing.alert_id = "1775611821-0413";
-    continuing.device_key = "00-00-5E-00-53-3A";
-    const auto mail = rendered(digest(domain::Severity::one_star, {mail_attachment(), remote_control(), continuing}));
-    CHECK(mail.subject == "【サイバーお助け隊】★☆☆（低）対応をお願いします：3件のお知らせ（4月8日10時台）");
-    CHECK(mail.plain.find("1775611821-0412") < mail.plain.find("1775624462-0073"));
-    CHECK(mail.plain.find("前にお知らせした内容が続いています（この時間帯に7回）") != std::string::npos);
-    check_golden("several_ja", mail);
-}
-
-TEST_CASE("a mail of many items is bounded and counts the rest") {
-    std::vector<MailItemFacts> items(domain::most_items_in_a_mail + 5, mail_attachment());
-    for (std::size_t i = 0; i < items.size(); ++i) {
-        items[i].alert_id = "1775624462-" + std::to_string(1000 + i);
-    }
-    const auto mail = rendered(digest(domain::Severity::one_star, items));
-    CHECK(mail.plain.find("このほかに5件あります") != std::string::npos);
-    CHECK(mail.plain.find("[20件目]") != std::string::npos);
-    CHECK(mail.plain.find("[21件目]") == std::string::npos);
-}
-
-TEST_CASE("English is the second language of every mail") {
-    auto item = remote_control();
-    item.text = {.title = "a device may be infected",
-                 .summary = "A device is probably infected with malware.",
-                 .explanation = "Traffic as malware under remote control makes it.",
-                 .risk = "Theft, change or destruction of data, remote control of the device.",
-                 .steps = {"Update the anti-virus software.", "Unplug the LAN cable, turn Wi-Fi off, then run a full scan.",
-                           "Tell the help desk what came of it."},
-                 .further_steps = {"Reconnect the device when it is clean."},
-                 .line = 0};
-    auto facts = digest(domain::Severity::three_stars, {item});
-    facts.frame.desk = desk_en;
-    const auto mail = rendered(facts, Language::en);
-    CHECK(mail.subject == "[Cyber Otasuketai] ★★★ (high) Please act: a device may be infected (8 April, 10:00 to 11:00)");
-    check_golden("three_stars_en", mail);
-}
-
-TEST_CASE("what an attacker wrote cannot become a header, a line of its own, a tag or a link") {
-    auto item = remote_control();
-    item.name = "x\r\nBcc: all@example.com <script>alert(1)</script>";
-    item.device_name = "<img src=x onerror=y>\nCall 0120-999-999";
-    item.source_ip = "192.0.2.23\u2028\u202ePay here";
-    const auto mail = rendered(digest(domain::Severity::three_stars, {item}));
-    CHECK(mail.subject.find('\n') == std::string::npos);
-    CHECK(mail.plain.find("\nBcc:") == std::string::npos);
-    CHECK(mail.plain.find("\nCall") == std::string::npos);
-    for (const auto* text : {&mail.plain, &mail.html}) {
-        CHECK(text->find("\u2028") == std::string::npos);
-        CHECK(text->find("\u202e") == std::string::npos);
-    }
-    CHECK(mail.html.find("<script>") == std::string::npos);
-    CHECK(mail.html.find("<img") == std::string::npos);
-    auto site = remote_control();
-    site.function = domain::Function::wg;
-    site.name = "http://infopicked.com/x";
-    CHECK(rendered(digest(domain::Severity::two_stars, {site})).plain.find("http://infopicked") == std::string::npos);
-}
-
-namespace {
-
-domain::LossItem lost(std::int64_t entries) {
-    return {.utm_id = "0000000000",
-            .site_name = "本社",
-            .entries = entries,
-            .oldest = base::parse_timestamp("2026-04-08T09:12:05+09:00"),
-            .newest = base::parse_timestamp("2026-04-08T10:39:40+09:00")};
-}
-
-notifier::MailText rendered_losses(std::vector<domain::LossItem> items, Language language = Language::ja) {
-    auto frame = frame_ja();
-    if (language == Language::en) {
-        frame.desk = desk_en;
-    }
-    auto mail = notifier::render_losses(templates(), {frame, std::move(items)}, language);
-    REQUIRE(mail);
-    return *mail;
-}
-
-}  // namespace
-
-TEST_CASE("a mail about lost records says how many and of when, and that nothing need be done") {
-    const auto mail = rendered_losses({lost(1250)});
+TEST_CASE("news of what was told before says so, and what to do if it does not end") {
+    const auto mail = rendered(digest(Severity::three_stars, {continuing(item("remote_control"), 7)}));
     CHECK(mail.subject ==
-          "【サイバーお助け隊】対応は不要です：検知の記録の一部を保存できませんでした（4月8日10時台のお知らせ）");
-    CHECK(mail.plain.rfind("【対応は不要です】検知の記録のうち、1,250件を保存できませんでした。\n", 0) == 0);
-    CHECK(mail.plain.find("お客様にしていただくことはありません。") != std::string::npos);
-    CHECK(domain::is_iso_2022_jp_safe(mail.plain));
-    check_golden("losses_ja", mail);
+          "【サイバーお助け隊】★★★（高）対応をお願いします：ウイルス感染の疑い（続報）（4月8日10時台）");
+    CHECK(holds(mail.plain, "前にお知らせした検知が、この時間帯にも7回ありました。"));
+    CHECK(holds(mail.plain, "次の手順を終えた後も続いている場合は、相談窓口にお電話ください。"));
+    check_golden("continues_ja", mail);
+    const auto english =
+        rendered(digest(Severity::three_stars, {continuing(item("remote_control", 1, Language::en), 1)}, Language::en),
+                 Language::en);
+    CHECK(holds(english.plain, "was seen 1 more time in this period."));
+    CHECK(holds(rendered(digest(Severity::one_star, {continuing(item("virus_received"), 3)})).plain,
+                "3回ありました。\n\n"));
 }
 
-TEST_CASE("lost records of the urgent kind ask for a full scan; each appliance is named") {
-    auto urgent = lost(12);
-    urgent.urgent = 3;
-    auto forked = lost(2);
-    forked.utm_id = "0000000001";
-    forked.site_name = "工場";
-    forked.at_least = forked.times_incomplete = true;
-    auto unknown = forked;
-    unknown.entries = 0;
-    unknown.oldest = unknown.newest = std::nullopt;
-    auto blocks = lost(40);
-    blocks.blocks = true;
-    const auto mail = rendered_losses({urgent, forked, unknown, blocks});
-    CHECK(mail.plain.rfind("【念のため確認をお願いします】検知の記録のうち、少なくとも14件を保存できませんでした。\n",
-                           0) == 0);
-    CHECK(mail.plain.find("このうち3件は") != std::string::npos);
-    CHECK(mail.plain.find("お客様にしていただくことはありません") == std::string::npos);
-    check_golden("losses_urgent_ja", mail);
-    check_golden("losses_urgent_en", rendered_losses({urgent, forked, unknown, blocks}, Language::en));
+TEST_CASE("a digest of several groups by kind, worst first, and tells each device and finding") {
+    const auto mail = rendered(digest(Severity::one_star, {item("virus_received", 2), item("weak_password", 1),
+                                                           continuing(item("suspicious_outbound", 3), 7),
+                                                           item("virus_received", 4), item("weak_password", 5)}));
+    CHECK(mail.subject ==
+          "【サイバーお助け隊】★☆☆（低）急ぎの対応は不要です：弱いパスワードの使用など5件（4月8日10時台）");
+    CHECK(mail.plain.rfind(
+              "【急ぎの対応は不要です】「弱いパスワードの使用」など、5件の検知がありました（機器5台）。このうち3件は、",
+              0) == 0);
+    CHECK(mail.plain.find("[1] 弱いパスワードの使用（2件）") < mail.plain.find("[2] 注意が必要な通信（1件）"));
+    CHECK(mail.plain.find("[2] 注意が必要な通信（1件）") < mail.plain.find("[3] 届いたファイルのウイルス（2件）"));
+    CHECK(holds(mail.plain, "対象の機器：経理のパソコン、お名前の登録がない機器1台"));
+    CHECK(count_of(mail.plain, "アラートID：") == 5);
+    check_golden("several_ja", mail);
+    check_golden("several_en",
+                 rendered(digest(Severity::one_star,
+                                 {item("virus_received", 2, Language::en), item("weak_password", 1, Language::en),
+                                  continuing(item("suspicious_outbound", 3, Language::en), 7)},
+                                 Language::en),
+                          Language::en),
+                 Language::en);
 }
 
-TEST_CASE("lost counts of blocks are no lost detections") {
-    auto blocks = lost(40);
-    blocks.blocks = true;
-    const auto mail = rendered_losses({blocks});
-    CHECK(mail.plain.find("検知の記録") == std::string::npos);
-    CHECK(mail.plain.find("サイトへの接続を止めた回数の記録のうち、40件を") != std::string::npos);
-    CHECK(mail.plain.find("検知のお知らせには影響ありません") != std::string::npos);
+TEST_CASE("several of three stars are of one kind or not, and what to do when unsure stands after the steps") {
+    const auto mail = rendered(digest(Severity::three_stars, {item("remote_control", 1), item("remote_control", 2)}));
+    CHECK(mail.subject == "【サイバーお助け隊】★★★（高）対応をお願いします：ウイルス感染の疑い 2件（4月8日10時台）");
+    CHECK(mail.plain.find("\n　3. ") < mail.plain.find("操作に迷われたときは"));
+    check_golden("several_three_stars_ja", mail);
 }
 
-TEST_CASE("where nobody knows how many records were lost, no number stands") {
-    auto unknown = lost(0);
-    unknown.at_least = true;
-    const auto mail = rendered_losses({unknown});
-    CHECK(mail.plain.rfind("【対応は不要です】検知の記録のうち、一部を保存できませんでした。\n", 0) == 0);
-    CHECK(mail.plain.find("（件数は分かりません）") != std::string::npos);
-    CHECK(rendered_losses(std::vector<domain::LossItem>(domain::most_items_in_a_mail + 7, lost(1)))
-              .plain.find("このほかに7件あります") != std::string::npos);
+TEST_CASE("a digest of a thousand findings stays short, shows every kind, and leaves the rest to the portal") {
+    const char* kinds[] = {"virus_received", "weak_password", "suspicious_outbound", "outbound_attack",
+                           "phishing_site"};
+    for (const auto language : {Language::ja, Language::en}) {
+        std::vector<MailItemFacts> items;
+        for (int i = 0; i < 1'000; ++i) {
+            items.push_back(item(kinds[i % 20 < 16 ? 0 : i % 20 - 15], i + 1, language));
+            items.back().device_name = i % 3 == 0 ? std::string(500, 'x') : "";
+            items.back().name = std::string(5'000, 'y');
+        }
+        const auto mail = rendered(digest(Severity::one_star, items, language), language);
+        CHECK(mail.plain.size() < 32'000);
+        CHECK(mail.html.size() < 64'000);
+        for (const auto* kind : kinds) {
+            CHECK(holds(mail.plain, items.front().text.title));
+            CHECK(holds(mail.plain,
+                        language == Language::ja ? shipped_class(kind).ja.title : shipped_class(kind).en.title));
+        }
+        CHECK(count_of(mail.plain, language == Language::ja ? "アラートID：" : "Alert ID:") ==
+              domain::most_items_in_a_mail);
+        CHECK(holds(mail.plain, language == Language::ja ? "この種類の記録は、ほかに796件あります。"
+                                                         : "There are 796 more of this kind"));
+    }
+    std::vector<MailItemFacts> many;
+    for (int i = 0; i < 1'000; ++i) {
+        many.push_back(item(kinds[i % 20 < 16 ? 0 : i % 20 - 15], i + 1));
+    }
+    check_golden("thousand_ja", rendered(digest(Severity::one_star, many)));
 }
+
+TEST_CASE("a mail of more kinds than it shows says how many are left") {
+    std::vector<MailItemFacts> items;
+    for (int i = 0; i < 25; ++i) {
+        items.push_back(item("suspicious_outbound", i + 1));
+        items.back().class_id += std::to_string(i);
+    }
+    const auto mail = rendered(digest(Severity::one_star, items));
+    CHECK(holds(mail.plain, "このほかの種類の検知が5件あります。"));
+    CHECK(count_of(mail.plain, "アラートID：") == domain::most_items_in_a_mail);
+}
+
+TEST_CASE("what was not blocked is not called blocked") {
+    auto logged = item("malware_traffic");
+    logged.action = domain::Action::logged;
+    const auto single = rendered(digest(Severity::two_stars, {logged})).plain;
+    CHECK(holds(single, "この通信は止めていません。"));
+    CHECK_FALSE(holds(single, "ブロックしました"));
+    const auto several = rendered(digest(Severity::two_stars, {logged, item("malware_traffic", 2)})).plain;
+    CHECK(holds(several, "止めていない通信もあります。"));
+    CHECK_FALSE(holds(several, "ブロックしました"));
+}
+
+TEST_CASE("English counts one and many") {
+    const auto mail = [](std::vector<MailItemFacts> items) {
+        return rendered(digest(Severity::two_stars, std::move(items), Language::en), Language::en).plain;
+    };
+    const auto en = Language::en;
+    CHECK(mail({item("malware_traffic", 1, en), continuing(item("malware_traffic", 1, en), 2)})
+              .rfind("[Action needed] 2 detections on 1 device: ", 0) == 0);
+    CHECK(holds(mail({item("malware_traffic", 1, en), item("malware_traffic", 2, en)}), "2 detections on 2 devices: "));
+    CHECK(
+        holds(mail({item("malware_traffic", 2, en), item("malware_traffic", 3, en)}), "On: 2 devices without a name"));
+    CHECK(holds(mail({item("malware_traffic", 1, en), item("suspicious_outbound", 1, en)}), "1 of them needs action."));
+    CHECK(holds(mail({item("malware_traffic", 1, en), item("suspicious_outbound", 1, en)}), " (1 detection)\n"));
+}
+
+TEST_CASE("what an attacker wrote cannot become a header, a tag, a link or a second line") {
+    auto bad = item("remote_control");
+    bad.name =
+        "x\r\nBcc: all@example.com <script>alert(1)</script> \u202E https://evil.example/" + std::string(5'000, 'z');
+    bad.device_name = "<img src=x onerror=y>\n【対応は不要です】";
+    for (const auto& items : {std::vector{bad}, std::vector{bad, item("malware_traffic", 2)}}) {
+        const auto mail = rendered(digest(Severity::three_stars, items));
+        CHECK_FALSE(holds(mail.subject, "\n"));
+        CHECK_FALSE(holds(mail.html, "<script>"));
+        CHECK_FALSE(holds(mail.html, "<img"));
+        CHECK_FALSE(holds(mail.plain, "https://evil"));
+        CHECK_FALSE(holds(mail.plain, "\u202E"));
+        CHECK_FALSE(holds(mail.plain, "\n【対応は不要です】"));
+        CHECK_FALSE(holds(mail.plain, std::string(domain::longest_name, 'z')));
+    }
+    auto site = item("dangerous_site");
+    site.name = "http://infopicked.com/please-call-0120-999-999";
+    const auto mail = rendered(digest(Severity::two_stars, {site}));
+    CHECK(holds(mail.plain, "アラート種別：infopicked[.]com\n"));
+    CHECK_FALSE(holds(mail.html, "0120-999-999"));
+}
+
+TEST_CASE("every class can be a mail in both languages, alone and among others, in plain words") {
+    for (const auto language : {Language::ja, Language::en}) {
+        for (const char* id : {"remote_control", "ransomware", "malware_traffic", "several_signs", "vendor_botnet",
+                               "suspicious_outbound", "outbound_attack", "weak_password", "weak_password_outside",
+                               "internal_attack", "unclear_traffic", "phishing_site", "unwanted_software", "test_file",
+                               "virus_received", "hack_tool", "virus_sent", "dangerous_site", "advert_redirect"}) {
+            INFO(id);
+            for (const auto severity : {Severity::one_star, Severity::two_stars, Severity::three_stars}) {
+                for (const auto& items : {std::vector{item(id, 1, language)},
+                                          std::vector{item(id, 1, language), item("hack_tool", 2, language)}}) {
+                    const auto mail = rendered(digest(severity, items, language), language);
+                    std::string told;
+                    for (const auto& defect : domain::check_mail_wording(mail.plain, language, wording())) {
+                        told += domain::to_text(defect) + "\n";
+                    }
+                    CHECK(told == "");
+                }
+            }
+        }
+    }
+}
+
+}  // namespace mimamori::tests

@@ -20,10 +20,40 @@ TEST_CASE("a mail names the hour it speaks of in Japanese time") {
     CHECK(domain::window_text(start, start + std::chrono::hours{1}, Language::en) == "8 April, 10:00 to 11:00");
     CHECK(domain::window_text(start, start + std::chrono::minutes{39}, Language::ja) == "4月8日10時39分まで");
     CHECK(domain::window_text(start, start + std::chrono::hours{3}, Language::ja) == "4月8日13時00分まで");
-    CHECK(domain::window_text(start - std::chrono::hours{11}, start - std::chrono::hours{10}, Language::en) == "7 April, 23:00 to 00:00");
+    CHECK(domain::window_text(start - std::chrono::hours{11}, start - std::chrono::hours{10}, Language::en) ==
+          "7 April, 23:00 to 00:00");
 }
 
-TEST_CASE("a dangerous site's name is no link") {
-    CHECK(domain::defanged("http://infopicked.com/aS") == "hxxp://infopicked[.]com/aS");
-    CHECK(domain::defanged("eu.dspultra.com") == "eu[.]dspultra[.]com");
+TEST_CASE("of a dangerous site only the host is told, and it is no link") {
+    CHECK(domain::shown_host("http://infopicked.com/aS") == "infopicked[.]com");
+    CHECK(domain::shown_host("eu.dspultra.com") == "eu[.]dspultra[.]com");
+    CHECK(domain::shown_host("https://bank.example@evil.example:8080/call-0120-000-000") == "evil[.]example");
+    CHECK(domain::shown_host("evil.example?to=bank.example") == "evil[.]example");
+    CHECK(domain::shown_host("evil.example\\@bank.example") == "evil[.]example");
+}
+
+TEST_CASE("a name that a mail quotes is one harmless line of bounded length") {
+    CHECK(domain::shown_name("JSIG-RAT GHOST-Activity-9") == "JSIG-RAT GHOST-Activity-9");
+    CHECK(domain::shown_name("a\r\nBcc: b\tc") == "a  Bcc: b c");
+    CHECK(domain::shown_name("gpj.\u202Eexe\u2066") == "gpj. exe");
+    CHECK(domain::shown_name("①㈱\U0001F600") == "???");
+    CHECK(domain::shown_name("see http://evil.example or www.evil.example") ==
+          "see http: //evil.example or www[.]evil.example");
+    CHECK(domain::shown_name("\xFFx").find('x') != std::string::npos);
+    CHECK(domain::shown_name(std::string(10'000, 'x')) == std::string(domain::longest_name, 'x') + "...");
+    std::string kana;
+    for (std::size_t i = 0; i < domain::longest_name; ++i) {
+        kana += "あ";
+    }
+    CHECK(domain::shown_name(kana) == kana);
+    CHECK(domain::shown_name(kana + "い") == kana + "...");
+}
+
+TEST_CASE("what is counted knows whether it is one") {
+    domain::TextValues values;
+    domain::put_number(values, "n", 1'234);
+    domain::put_number(values, "m", 1);
+    CHECK(std::get<std::string>(values["n"]) == "1,234");
+    CHECK_FALSE(std::get<bool>(values["n_one"]));
+    CHECK(std::get<bool>(values["m_one"]));
 }

@@ -16,8 +16,8 @@ TEST_CASE("values fill a template and lists repeat") {
     domain::TextValues step;
     step["text"] = std::string{"one"};
     values["steps"] = std::vector<domain::TextValues>{step, step};
-    CHECK(*render("{{name}}{{#yes}}+{{/yes}}{{#no}}-{{/no}}{{^no}}!{{/no}}{{#steps}}[{{text}} of {{name}}]{{/steps}}", values, Escape::none) ==
-          "A & B <c>+![one of A & B <c>][one of A & B <c>]");
+    CHECK(*render("{{name}}{{#yes}}+{{/yes}}{{#no}}-{{/no}}{{^no}}!{{/no}}{{#steps}}[{{text}} of {{name}}]{{/steps}}",
+                  values, Escape::none) == "A & B <c>+![one of A & B <c>][one of A & B <c>]");
     CHECK(*render("{{name}}", values, Escape::html) == "A &amp; B &lt;c&gt;");
 }
 
@@ -42,6 +42,20 @@ TEST_CASE("mail texts with an error say where") {
               .find("line 4: ") == 0);
     CHECK(failing("- 1\n").rfind("line 1: ", 0) == 0);
     CHECK(failing("a: [\n").rfind("line ", 0) == 0);
+}
+
+TEST_CASE("what templates share stands once and is put in") {
+    const std::string head =
+        "version: a\neffective_from: 2026-01-01T00:00:00Z\nparts:\n  desk: |\n    call {{phone}}\n    any time\n";
+    const auto loaded = adapters::mail_texts_yaml::load(
+        head + "templates:\n  alert_plain_ja: |\n    before\n    {{> desk}}\n    {{>desk}} after\n");
+    REQUIRE(loaded);
+    CHECK(loaded->texts.at("alert_plain_ja") == "before\ncall {{phone}}\nany time\ncall {{phone}}\nany time after\n");
+    CHECK(loaded->lines.at("alert_plain_ja") == 9);
+    const auto missing = adapters::mail_texts_yaml::load(head + "templates: {alert_plain_ja: \"{{> dsek}}\"}\n");
+    CHECK(missing.error().what == "line 7: template alert_plain_ja wants part \"dsek\", which does not exist");
+    CHECK_FALSE(adapters::mail_texts_yaml::load(head + "  nested: \"{{> desk}}\"\ntemplates: {alert_plain_ja: x}\n"));
+    CHECK_FALSE(adapters::mail_texts_yaml::load(head + "templates: {alert_plain_ja: \"{{> desk\"}\n"));
 }
 
 TEST_CASE("a stored set may be older than a kind of mail: it is read, and what it lacks is known") {

@@ -30,23 +30,23 @@ CellSet read_cells(Mapping& from) {
     return cells(functions, directions);
 }
 
-std::vector<std::string> values_of(const std::vector<Text>& texts) {
-    std::vector<std::string> out;
-    for (const auto& text : texts) {
-        out.push_back(text.value);
-    }
-    return out;
-}
-
 ClassText read_text(Mapping& from) {
     ClassText text;
     text.line = from.line();
-    text.title = from.text("title");
-    text.summary = from.text("summary");
-    text.explanation = from.text("explanation");
-    text.risk = from.text("risk");
-    text.steps = values_of(from.texts("steps"));
-    text.further_steps = values_of(from.texts("further_steps"));
+    const auto one = [&](const char* key) {
+        text.lines.push_back(from.line(key));
+        return from.text(key);
+    };
+    text.title = one("title");
+    text.summary = one("summary");
+    text.explanation = one("explanation");
+    text.risk = one("risk");
+    for (auto [key, out] : {std::pair{"steps", &text.steps}, std::pair{"further_steps", &text.further_steps}}) {
+        for (auto& step : from.texts(key)) {
+            text.lines.push_back(step.line);
+            out->push_back(std::move(step.value));
+        }
+    }
     return text;
 }
 
@@ -94,6 +94,20 @@ SignatureRule read_rule(Mapping& from) {
     for (auto& example : from.texts("examples")) {
         rule.examples.push_back({std::move(example.value), example.line});
     }
+    return rule;
+}
+
+CategoryRule read_category(Mapping& from) {
+    CategoryRule rule;
+    rule.line = from.line();
+    rule.id = from.text("id");
+    rule.source = from.text("source");
+    rule.category = from.text("category");
+    if (!from.has("functions")) {
+        from.defect(from.line(), "has no functions: say which function reports this category");
+    }
+    rule.cells = read_cells(from);
+    rule.class_id = from.text("class");
     return rule;
 }
 
@@ -186,6 +200,9 @@ RulePack read_pack(Mapping& root) {
     root.mapping("several_signs", [&](Mapping& m) { pack.several_signs = read_several_signs(m); });
     root.mappings("classes", "class", [&](Mapping& m) { pack.classes.push_back(read_class(m)); });
     root.mappings("rules", "rule", [&](Mapping& m) { pack.rules.push_back(read_rule(m)); });
+    if (root.has("categories")) {
+        root.mappings("categories", "category", [&](Mapping& m) { pack.categories.push_back(read_category(m)); });
+    }
     return pack;
 }
 
