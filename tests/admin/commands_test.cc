@@ -265,6 +265,27 @@ TEST_CASE("a pack is checked, stored once, and never changed") {
     CHECK(office.database.integer("select count(*) from rule_packs") == 1);
 }
 
+TEST_CASE("what would not speak plainly to customers is not stored, and its line is told") {
+    Office office;
+    const auto spoilt = [&](const char* name, std::string_view from, std::string_view to) {
+        auto content = platform::read_file(std::string{MIMAMORI_SOURCE_DIR} + "/packs/" + name, 10'000'000).value();
+        const auto at = content.find(from);
+        REQUIRE(at != std::string::npos);
+        content.replace(at, from.size(), to);
+        return office.folder.write(name, content);
+    };
+    const auto pack = admin::load_pack(
+        office.context, spoilt("mimamori-2020.yaml", "title: ウイルス感染の疑い", "title: マルウェアのインシデント"));
+    REQUIRE_FALSE(pack);
+    CHECK(pack.error().what.find(": class \"remote_control\", title in ja: holds \"インシデント\"") != std::string::npos);
+    CHECK(pack.error().what.find("\"マルウェア\" without its meaning") != std::string::npos);
+    const auto mails = admin::load_mail_texts(
+        office.context, spoilt("mail-texts-2026.yaml", "ご利用いただき、ありがとうございます。", "あなたは至急クリックしてください。"));
+    REQUIRE_FALSE(mails);
+    CHECK(mails.error().what.find(": template quiet_plain_ja: holds \"あなた\"") != std::string::npos);
+    CHECK(office.database.integer("select (select count(*) from rule_packs) + (select count(*) from mail_texts)") == 0);
+}
+
 TEST_CASE("a restored backup gets another generation, once for each restore, and the audit log knows") {
     Office office;
     const auto generations = [&] { return office.database.query("select encode(generation, 'hex') from database_identity")[0][0]; };
