@@ -216,13 +216,17 @@ TEST_CASE("what an attacker wrote cannot become a header, a tag, a link or a sec
     bad.name =
         "x\r\nBcc: all@example.com <script>alert(1)</script> \u202E https://evil.example/" + std::string(5'000, 'z');
     bad.device_name = "<img src=x onerror=y>\n【対応は不要です】";
+    bad.source_ip = "192.0.2.23\u2028\u202ePay here";
     for (const auto& items : {std::vector{bad}, std::vector{bad, item("malware_traffic", 2)}}) {
         const auto mail = rendered(digest(Severity::three_stars, items));
         CHECK_FALSE(holds(mail.subject, "\n"));
         CHECK_FALSE(holds(mail.html, "<script>"));
         CHECK_FALSE(holds(mail.html, "<img"));
         CHECK_FALSE(holds(mail.plain, "https://evil"));
-        CHECK_FALSE(holds(mail.plain, "\u202E"));
+        for (const auto* text : {&mail.plain, &mail.html}) {
+            CHECK_FALSE(holds(*text, "\u202E"));
+            CHECK_FALSE(holds(*text, "\u2028"));
+        }
         CHECK_FALSE(holds(mail.plain, "\n【対応は不要です】"));
         CHECK_FALSE(holds(mail.plain, std::string(domain::longest_name, 'z')));
     }
