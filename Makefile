@@ -1,11 +1,12 @@
 # Two commands do everything on a fresh Debian 12 machine: make demo and make test.
-.PHONY: help demo clean-demo test bench fmt clean
+.PHONY: help demo clean-demo test bench pilot fmt clean
 
 help:
 	@echo "make demo        install, build, start everything on loopback and run the main job on real input"
 	@echo "make clean-demo  stop the demonstration and remove its data"
 	@echo "make test        install, build and run all tests"
 	@echo "make bench       install, build and measure the whole service on this machine (bench/README.md)"
+	@echo "make pilot       install, build and replay the FY2020 pilot: its published tables must come out (tests/pilot/README.md)"
 	@echo "make fmt         format the C++ files with clang-format"
 	@echo "make clean       stop everything and remove what was built"
 
@@ -27,6 +28,11 @@ bench:
 	@bench/run
 	@build/release/bench/micro/mimamori-micro
 
+pilot:
+	@deploy/dev/install
+	@deploy/dev/build release mimamori mimamori-agent
+	@tests/pilot/run
+
 fmt:
 	@command -v clang-format >/dev/null || { echo "fmt: clang-format is not installed; it is Debian's package clang-format" >&2; exit 1; }
 	@git ls-files -z '*.cc' '*.h' | xargs -0 clang-format -i
@@ -37,4 +43,5 @@ clean:
 	@deploy/dev/stack destroy --dir build/stack
 	@deploy/dev/stack destroy --dir build/stack-test
 	@deploy/dev/stack destroy --dir build/stack-bench
+	@deploy/dev/stack destroy --dir build/stack-pilot
 	@rm -rf build

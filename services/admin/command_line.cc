@@ -25,6 +25,7 @@ struct Options {
     GatewayCertificate gateway;
     ApplianceCertificate appliance;
     Revocation revocation;
+    Report report;
     std::string file, utm_id;
     bool closed_too = false;
     std::int64_t alarm = 0;
@@ -134,6 +135,17 @@ void add_watch(CLI::App& app, Options& o) {
     check->callback([&o] { o.chosen = [&o](const Context& c) { return verify(c, o.days); }; });
 }
 
+void add_reports(CLI::App& app, Options& o) {
+    auto* report = app.add_subcommand("report", "a table of the programme for a period, tab-separated");
+    report->add_option("table", o.report.name, "which")->required()->check(CLI::IsMember(report_names()));
+    report->add_option("--from", o.report.from, "first day, as 2020-09-01")->required();
+    report->add_option("--until", o.report.until, "the day after the last, as 2021-01-01")->required();
+    report->add_option("--by", o.report.by, "what customers are grouped by")
+        ->check(CLI::IsMember({"size", "industry", "prefecture"}))->capture_default_str();
+    report->add_option("--top", o.report.top, "how many threats of each function")->check(CLI::Range(1, 1000))->capture_default_str();
+    report->callback([&o] { o.chosen = [&o](const Context& c) { return show_report(c, o.report); }; });
+}
+
 }  // namespace
 
 int command_line(int argc, const char* const* argv) {
@@ -147,6 +159,7 @@ int command_line(int argc, const char* const* argv) {
     add_database(app, options);
     add_certificates(app, options);
     add_tenants(app, options);
+    add_reports(app, options);
     add_watch(app, options);
     try {
         app.parse(argc, argv);

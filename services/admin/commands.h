@@ -57,6 +57,17 @@ Output check_pack(const Context& context, const std::string& file);
 Output load_pack(const Context& context, const std::string& file);
 Output load_mail_texts(const Context& context, const std::string& file);
 
+// reports.cc
+struct Report {
+    std::string name;  // of report_names()
+    std::string from, until;  // dates or times, Japan's where no zone is given
+    std::string by = "size";  // of "customers"
+    std::int64_t top = 10;    // of "threats"
+};
+std::vector<std::string> report_names();
+// A table of the programme as tab-separated text, its first line the header.
+Output show_report(const Context& context, const Report& options);
+
 // watch.cc
 Output list_alarms(const Context& context, bool closed_too);
 Output close_alarm(const Context& context, std::int64_t id);

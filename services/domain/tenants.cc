@@ -1,10 +1,12 @@
 #include "domain/tenants.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <string_view>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/text.h"
 #include "domain/direction.h"
@@ -74,6 +76,32 @@ void check_site(DeclaredSite& site, std::string_view customer, std::set<std::str
     }
 }
 
+// The schema's own rules for customer_attributes.
+void check_attributes(const std::vector<DeclaredAttributes>& listed, std::string_view customer, Defects& defects) {
+    static constexpr std::array<std::string_view, 7> sizes{"1-5", "6-10", "11-20", "21-50", "51-100", "101-200", "201-300"};
+    static constexpr std::array<std::string_view, 4> endings{"都", "道", "府", "県"};
+    std::set<base::Time> times;
+    for (const auto& a : listed) {
+        const auto what = fmt::format("{}, attributes from {}", customer, base::format_jst(a.effective_from));
+        if (std::find(sizes.begin(), sizes.end(), a.employees) == sizes.end()) {
+            defects.push_back(fmt::format("{}: employees \"{}\" must be one of {}", what, a.employees, fmt::join(sizes, ", ")));
+        }
+        if (a.industry.size() != 1 || a.industry[0] < 'A' || a.industry[0] > 'T') {
+            defects.push_back(fmt::format("{}: industry \"{}\" must be the letter of a division of the Japan Standard Industrial "
+                                          "Classification, A to T",
+                                          what, a.industry));
+        }
+        const bool three_or_four_characters = a.prefecture.size() == 9 || a.prefecture.size() == 12;
+        if (!three_or_four_characters || !base::is_utf8(a.prefecture) ||
+            std::none_of(endings.begin(), endings.end(), [&](auto end) { return a.prefecture.ends_with(end); })) {
+            defects.push_back(fmt::format("{}: prefecture \"{}\" must be written in full, as 奈良県", what, a.prefecture));
+        }
+        if (!times.insert(a.effective_from).second) {
+            defects.push_back(fmt::format("{}: two begin at that time", what));
+        }
+    }
+}
+
 void check_customer(DeclaredCustomer& customer, std::set<std::string, std::less<>>& utm_ids, Defects& defects) {
     const auto what = fmt::format("customer \"{}\"", customer.name);
     check_name(what, customer.name, defects);
@@ -88,6 +116,7 @@ void check_customer(DeclaredCustomer& customer, std::set<std::string, std::less<
         }
         check_unique(fmt::format("{}: the recipient", what), recipient.address, addresses, defects);
     }
+    check_attributes(customer.attributes, what, defects);
     std::set<std::string, std::less<>> devices;
     for (auto& named : customer.device_names) {
         check_name(fmt::format("{}, device {}", what, named.device), named.name, defects);

@@ -1,5 +1,5 @@
-// Tenants as an operator declares them in one file: operator, desks, resellers, customers, sites, appliances, recipients, device
-// names. Plain data and what is wrong with it; not the file's format (adapters/tenants_yaml), not the tables (store).
+// Tenants as an operator declares them in one file: operator, desks, resellers, customers, their attributes, sites, appliances,
+// recipients, device names. Plain data and what is wrong with it; not the file's format (adapters/tenants_yaml), not the tables (store).
 #pragma once
 
 #include <optional>
@@ -38,11 +38,19 @@ struct DeclaredSite {
     std::vector<DeclaredAppliance> appliances;
 };
 
+struct DeclaredAttributes {  // what the programme's tables group customers by, from a time on
+    base::Time effective_from{};
+    std::string employees;   // "1-5", "6-10", ... as the tables have them
+    std::string industry;    // division of the Japan Standard Industrial Classification, "E"
+    std::string prefecture;  // "奈良県"
+};
+
 struct DeclaredCustomer {
     std::string name, contact_name, language = "ja";
     bool three_stars_at_once = false;
     std::optional<std::vector<DeclaredRecipient>>
         recipients;  // all of them: who is left out ends. Empty: they stay as they are
+    std::vector<DeclaredAttributes> attributes;
     std::vector<DeclaredDeviceName> device_names;
     std::vector<DeclaredSite> sites;
 };

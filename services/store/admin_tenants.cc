@@ -69,6 +69,13 @@ class Applier {
                 return done;
             }
         }
+        for (const auto& a : declared.attributes) {
+            auto done = put("apply_customer_attributes",
+                            Params{}.integer(*id).time(a.effective_from).text(a.employees).text(a.industry).text(a.prefecture));
+            if (!done) {
+                return tl::unexpected{done.error()};
+            }
+        }
         for (const auto& named : declared.device_names) {
             auto done = put("apply_device_name", Params{}.integer(*id).text(named.device).text(named.name));
             if (!done) {

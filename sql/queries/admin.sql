@@ -80,6 +80,18 @@ with known as (select id from customers where reseller_id = $1 and name = $2 ord
          select $1, $2, $3, $4, $5, from_us($6), from_us($6) where not exists (select from known) returning id)
 select coalesce((select id from known), (select id from made)), exists (select from made), exists (select from changed);
 
+-- name: apply_customer_attributes
+-- $1 customer, $2 effective from (us), $3 employees, $4 industry, $5 prefecture
+with known as (select true from customer_attributes where customer_id = $1 and effective_from = from_us($2)),
+     changed as (
+         update customer_attributes set employees = $3, industry = $4, prefecture = $5
+         where customer_id = $1 and effective_from = from_us($2)
+           and (employees, industry, prefecture) is distinct from ($3, $4, $5) returning true),
+     made as (
+         insert into customer_attributes (customer_id, effective_from, employees, industry, prefecture)
+         select $1, from_us($2), $3, $4, $5 where not exists (select from known) returning true)
+select 0::bigint, exists (select from made), exists (select from changed);
+
 -- name: apply_site
 -- $1 customer, $2 name, $3 LAN ranges
 with known as (select id from sites where customer_id = $1 and name = $2 order by id limit 1),

@@ -27,6 +27,7 @@ resellers:
         contact_name: ご担当者様
         three_stars_at_once: true
         recipients: [{address: owner@example.com, name: 社長, language: en}, {address: b@example.com, ends: 2026-05-01}]
+        attributes: [{effective_from: 2020-09-01, employees: 6-10, industry: E, prefecture: 奈良県}]
         device_names: [{device: "00:00:5e:00:53:17", name: 経理のパソコン}, {device: 192.168.1.9, name: プリンター}]
         sites:
           - name: 本社
@@ -58,6 +59,11 @@ TEST_CASE("the whole file is read, and addresses take the database's form") {
     CHECK(customer.recipients.value().at(0).language == "en");
     CHECK_FALSE(customer.recipients->at(1).language);
     CHECK_FALSE(customer.recipients->at(0).ends_at);
+    REQUIRE(customer.attributes.size() == 1);
+    CHECK(base::format_jst(customer.attributes[0].effective_from) == "2020-09-01 00:00:00");
+    CHECK(customer.attributes[0].employees == "6-10");
+    CHECK(customer.attributes[0].industry == "E");
+    CHECK(customer.attributes[0].prefecture == "奈良県");
     REQUIRE(customer.recipients->at(1).ends_at);
     CHECK(base::format_jst(*customer.recipients->at(1).ends_at) == "2026-05-01 00:00:00");
     CHECK(customer.device_names.at(0).device == "00-00-5E-00-53-17");
@@ -81,6 +87,7 @@ TEST_CASE("what the file's form does not allow is refused with its line") {
         {"lan_ranges: [192.168.1.0/24]", "lan_ranges: 192.168.1.0/24", "must be a list"},
         {"recipients: [", "recipients: {", "line "},
         {"ends: 2026-05-01", "ends: someday", "line 18"},
+        {"employees: 6-10", "staff: 6-10", "line 19: attributes has no key \"staff\""},
         {"operator:", "operators:", "line 1: the file has no key \"operators\""},
     };
     for (const auto& row : rows) {
@@ -113,6 +120,10 @@ TEST_CASE("what the values mean is checked, and all defects are said at once") {
         {"name: 株式会社みほん製作所", "name: \"a\\u202Eb\"", "one line"},
         {"name: 株式会社みほん製作所", "name: \"\"", "has no name"},
         {"https://portal.example.com", "https://portal.example.com/login", "portal_url"},
+        {"employees: 6-10", "employees: 7", "must be one of 1-5, 6-10"},
+        {"industry: E", "industry: Z", "A to T"},
+        {"prefecture: 奈良県", "prefecture: Nara", "as 奈良県"},
+        {"prefecture: 奈良県}", "prefecture: 奈良県}, {effective_from: 2020-09-01, employees: 1-5, industry: E, prefecture: 奈良県}", "two begin"},
     };
     for (const auto& row : rows) {
         auto tenants = load(replaced(whole, row.from, row.to));

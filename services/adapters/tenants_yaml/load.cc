@@ -124,7 +124,7 @@ domain::DeclaredSite site_from(const YAML::Node& node) {
 
 domain::DeclaredCustomer customer_from(const YAML::Node& node) {
     only_keys(node, "a customer",
-              {"name", "contact_name", "language", "three_stars_at_once", "recipients", "device_names", "sites"});
+              {"name", "contact_name", "language", "three_stars_at_once", "recipients", "attributes", "device_names", "sites"});
     domain::DeclaredCustomer out;
     out.name = text(node, "name");
     out.contact_name = text(node, "contact_name", "");
@@ -139,6 +139,10 @@ domain::DeclaredCustomer customer_from(const YAML::Node& node) {
         out.recipients->push_back({text(recipient, "address"), text(recipient, "name", ""),
                                    language.empty() ? std::nullopt : std::optional{language},
                                    recipient["ends"] ? std::optional{time_of(recipient, "ends")} : std::nullopt});
+    });
+    each(node, "attributes", [&](const YAML::Node& a) {
+        only_keys(a, "attributes", {"effective_from", "employees", "industry", "prefecture"});
+        out.attributes.push_back({time_of(a, "effective_from"), text(a, "employees"), text(a, "industry"), text(a, "prefecture")});
     });
     each(node, "device_names", [&](const YAML::Node& named) {
         only_keys(named, "a device name", {"device", "name"});
