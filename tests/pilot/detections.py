@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 import companies as fictitious
 import lines
 import published
-from companies import IN
 from published import JST
 
 FIRST_DAY, LAST_DAY = datetime(2020, 9, 24, tzinfo=JST), datetime(2020, 12, 31, tzinfo=JST)
@@ -40,7 +39,7 @@ def make(seed):
     """(companies, detections in order of time)."""
     companies = fictitious.make(seed)
     for company in companies:
-        company.format = lines.format_of(company.number)
+        company.format = lines.format_of(company)
     for attempt in range(TRIES):
         chance = random.Random(f"detections {seed} {attempt}")
         try:
@@ -118,7 +117,7 @@ def place(shares_of_names, chance):
         bursts = chance.sample(may, min(len(may), count, 1 + round(count ** 0.55)))
         for hour, n in zip(bursts, divide(count, len(bursts), chance)):
             device = chance.randrange(company.devices())
-            placed += [(hour + timedelta(milliseconds=chance.randrange(LATEST_MINUTE * 60_000)), company, row, device) for _ in range(n)]
+            placed += [(hour + timedelta(seconds=chance.randrange(LATEST_MINUTE * 60)), company, row, device) for _ in range(n)]
     placed.sort(key=lambda p: (p[0], p[1].number, p[2]["name"], p[3]))
     numbers = collections.Counter()
     out = []

@@ -1,5 +1,5 @@
-"""A detection as the line that a detector would write. One function a format; its name is the agent's source type. FORMATS decides which
-companies have which."""
+"""A detection as the line that a detector would write. One function a format; FORMATS, by the agent's source types, decides which companies
+have which. Times are whole seconds, because not every format has more."""
 import json
 from datetime import timedelta, timezone
 
@@ -7,7 +7,7 @@ from companies import IN, INSIDE
 
 SUBJECTS = ["請求書の送付", "お見積りの件", "配送のお知らせ", "Re: 注文書", "会議資料", "Invoice", "至急ご確認ください"]
 FILES = ["請求書.xls", "見積書.doc", "invoice.zip", "order.docm", "資料.pdf.exe", "scan001.js"]
-CASES_OF_PORT = [("SSH", 22), ("MSSQL", 1433), ("SNMP", 161), ("Sipvicious", 5060), ("RTSP", 554), ("IMAP", 143)]
+PORTS = [("SSH", 22), ("MSSQL", 1433), ("SNMP", 161), ("Sipvicious", 5060), ("RTSP", 554), ("IMAP", 143)]
 
 
 def address(company, device):
@@ -27,7 +27,7 @@ def stranger(d):
 
 def ends(d):
     """(source ip, port, destination ip, port): the initiator's first, for AV the sender of the file."""
-    service = next((port for word, port in CASES_OF_PORT if word in d.name), 25 if d.function == "AV" else 80)
+    service = next((port for word, port in PORTS if word in d.name), 25 if d.function == "AV" else 80)
     high = 32768 + d.number % 28000
     device = address(d.company, d.device)
     if d.function == "AV":
@@ -83,14 +83,17 @@ def eve(d):
     return json.dumps(event, ensure_ascii=False)
 
 
-FORMATS = {"native": native, "suricata-eve": eve}
+# By source type: the function that writes a line, and the functions of an appliance that the format can carry as the tables name them.
+FORMATS = {"native": (native, {"AV", "IPS", "WG"}), "suricata-eve": (eve, {"AV", "IPS", "WG"})}
 
 
-def format_of(number):
-    """The formats in turn, the service's own twice as often."""
-    turn = ["native", *FORMATS]
-    return turn[number % len(turn)]
+def format_of(company):
+    """The formats in turn that can carry what the company sees, the service's own twice as often."""
+    functions = {function for function, _ in company.sees}
+    turn = ["native", *[name for name, (_, carried) in FORMATS.items() if functions <= carried]]
+    return turn[company.number % len(turn)]
 
 
 def line(d):
-    return FORMATS[d.company.format](d) + "\n"
+    write, _ = FORMATS[d.company.format]
+    return write(d) + "\n"
