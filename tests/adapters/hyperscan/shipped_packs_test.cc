@@ -2,6 +2,8 @@
 #include <catch2/catch.hpp>
 #include <map>
 #include <set>
+#include <sstream>
+#include <tuple>
 
 #include "adapters/hyperscan/shipped_pack.h"
 #include "adapters/pack_yaml/wording.h"
@@ -14,6 +16,7 @@ namespace {
 using domain::Direction;
 using domain::Function;
 using domain::Severity;
+using domain::Verdict;
 
 TEST_CASE("shipped packs have no defects") {
     for (const auto& file : rule_pack_files()) {
@@ -125,6 +128,77 @@ TEST_CASE("every name of the published top tens is known and has its published s
         ++names;
     }
     CHECK(names == 30);
+}
+
+// How many detections of the second pilot year have which verdict. The judge sees function, direction and name, so each
+// row of names.tsv, which holds all 10,796, stands for its count.
+using Judged = std::map<std::tuple<std::string, std::string, std::string>, std::pair<int, Verdict>>;
+Judged judge_the_pilot(Shipped& shipped) {
+    Judged out;
+    for (const auto& row : rows_of("names.tsv")) {
+        auto lower = row.at(0);
+        std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) { return static_cast<char>(c | 0x20); });
+        const auto verdict =
+            shipped.judge(*domain::function_named(lower), *domain::direction_named(row.at(1)), row.at(2));
+        const auto fresh =
+            out.emplace(std::tuple{row.at(0), row.at(1), row.at(2)}, std::pair{std::stoi(row.at(3)), verdict}).second;
+        REQUIRE(fresh);
+    }
+    return out;
+}
+
+TEST_CASE("the pilot's 10,796 detections get the published severities, and every name is known (table 4-21)") {
+    Shipped shipped{"mimamori-2020.yaml"};
+    std::map<std::string, int> found;
+    int all = 0;
+    for (const auto& [name, judged] : judge_the_pilot(shipped)) {
+        INFO(std::get<2>(name));
+        CHECK(judged.second.known);
+        found[std::get<0>(name) + " " + std::get<1>(name) + " " +
+              std::string{domain::name_of(judged.second.severity)}] += judged.first;
+        all += judged.first;
+    }
+    CHECK(all == 10'796);
+    std::map<std::string, int> published;
+    for (const auto& row : rows_of("r2_severity.tsv")) {
+        if (row.at(3) != "0") {
+            published[row.at(0) + " " + row.at(1) + " " + row.at(2)] = std::stoi(row.at(3));
+        }
+    }
+    CHECK(found == published);
+}
+
+TEST_CASE("one rule changed in a new version of a pack changes its own detections of the pilot and no others") {
+    Shipped shipped{"mimamori-2020.yaml"};
+    const auto before = judge_the_pilot(shipped);
+    auto& rules = shipped.pack.rules;
+    const auto rule = std::find_if(rules.begin(), rules.end(), [](const auto& r) { return r.id == "brute-force"; });
+    REQUIRE(rule != rules.end());
+    rule->severity = Severity::none;
+    shipped.pack.version = "mimamori-2020.next";
+    domain::resolve(shipped.pack);
+    std::string told;
+    for (const auto& defect : domain::check_rule_pack(shipped.pack)) {
+        told += domain::to_text(defect) + "\n";
+    }
+    CHECK(told == "");
+    std::vector<std::tuple<std::string, std::string, std::string>> changed;
+    int detections = 0;
+    for (const auto& [name, judged] : judge_the_pilot(shipped)) {
+        const auto& [count, old] = before.at(name);
+        const auto& now = judged.second;
+        if (std::tuple{now.severity, now.mailable, now.class_id, now.rule_id, now.known} !=
+            std::tuple{old.severity, old.mailable, old.class_id, old.rule_id, old.known}) {
+            changed.push_back(name);
+            detections += count;
+            CHECK(old.severity == Severity::one_star);
+            CHECK(now.severity == Severity::none);
+            CHECK_FALSE(now.mailable);
+        }
+    }
+    CHECK(changed == std::vector{std::tuple<std::string, std::string, std::string>{"IPS", "outbound_malicious",
+                                                                                   "Brute Force attack"}});
+    CHECK(detections == 157);  // its 300 from outside had no star before
 }
 
 struct Row {
