@@ -51,6 +51,15 @@ notifier::MailText rendered_month(std::vector<domain::ReportedAppliance> applian
 
 }  // namespace
 
+TEST_CASE("the shipped templates are whole and hold no refused word") {
+    CHECK(domain::missing_template(templates()).empty());
+    std::string told;
+    for (const auto& defect : domain::check_wording(templates(), wording())) {
+        told += domain::to_text(defect) + "\n";
+    }
+    CHECK(told == "");
+}
+
 TEST_CASE("a mail about lost records says how many and of when, and that nothing need be done") {
     const auto mail = rendered_losses({lost(1250)});
     CHECK(mail.subject ==
