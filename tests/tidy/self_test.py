@@ -25,6 +25,8 @@ GOOD = {
     "appliance-agent/agent.h": HEADER + '#include "domain/rule.h"\n',
     "appliance-agent/agent.cc": '#include "appliance-agent/agent.h"\nvoid f() { log.write(Level::info, "started"); }\n',
     "deploy/runbook/gateway.md": "# Gateway\n\n## stream_forked\nAn old image was restored; find out who.\n",
+    "tests/rule_test.cc": 'TEST_CASE("a rule holds") {}\n',
+    "tests/README.md": '| input | tests |\n|---|---|\n| bad | `rule_test.cc` "a rule holds", "TEST_CASE" |\n',
     "deploy/runbook/agent.md": "# Agent\n\n## started\nThe agent runs on the appliance.\n",
 }
 PATH = "/" + "work" + "/main"
@@ -67,6 +69,8 @@ FAULTS = {
     "an agent's event without paragraph": ("appliance-agent/agent.cc", 'void g() { log.write(Level::info, "lost"); }\n', "lost has no paragraph"),
     "one of two agent's events without paragraph": ("appliance-agent/agent.cc", 'void g() { ports.report(x ? "started" : "lost", y); }\n', "lost has no paragraph"),
     "an alarm that is no event": ("services/store/streams.h", 'auto a = raise_gateway_alarm(connection, "strem_forked", x);\n', "strem_forked is no event"),
+    "a table that names no file": ("tests/README.md", '| worse | `lost_test.cc` "a rule holds" |\n', "lost_test.cc is not there"),
+    "a table that names no test": ("tests/README.md", '| worse | `rule_test.cc` "a rule holds", "it breaks" |\n', 'has no "it breaks"'),
     "a folder at the top": ("notes/ideas.md", "Nothing.\n", "does not belong to the top level"),
     "a path of the workplace": ("README.md", f"See {PATH}/x.\n", "a path of a workplace"),
     "a registry": ("deploy/dev/lock.json", f'"url": "https://{REGISTRY}/x"\n', "a registry's host"),

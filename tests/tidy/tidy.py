@@ -101,6 +101,7 @@ class Tidy:
                 self.pure(source)
                 self.sql(source)
         self.events()
+        self.tables_of_tests()
         self.top()
         return self.defects
 
@@ -201,6 +202,21 @@ class Tidy:
         for heading, path in told.items():
             if heading not in events:
                 self.say(path, 0, f"{heading} is no event: remove its paragraph")
+
+    def tables_of_tests(self):
+        """Tables in tests/README.md name tests as `file` "words of its name": both must be there."""
+        home = pathlib.Path("tests/README.md")
+        if home not in self.files:
+            return
+        for number, line in enumerate(self.read(home).split("\n"), 1):
+            for name, quotes in re.findall(r"`([^`]+)`((?:,? \"[^\"]+\")+)", line) if line.startswith("|") else []:
+                path = home.parent / name
+                if path not in self.files:
+                    self.say(home, number, f"{name} is not there")
+                    continue
+                for words in re.findall(r"\"([^\"]+)\"", quotes):
+                    if words not in self.read(path):
+                        self.say(home, number, f"{name} has no \"{words}\"")
 
     def top(self):
         for name in sorted({path.parts[0] for path in self.files} - TOP):
