@@ -43,6 +43,9 @@ TEST_CASE("an agent that breaks the protocol is cut off with a reason and an ala
          }},
     };
     RunningGateway gateway;
+    const auto bystander = gateway.enrol();
+    const Spool unharmed;
+    const auto neighbour = gateway.greet(bystander, unharmed, 1);
     for (const auto& row : rows) {
         INFO(row.what);
         const auto appliance = gateway.enrol();
@@ -55,6 +58,36 @@ TEST_CASE("an agent that breaks the protocol is cut off with a reason and an ala
     }
     CHECK(eventually([&] { return gateway.open_alarms("envelope_violation") == static_cast<std::int64_t>(rows.size()); }));
     CHECK(gateway.batches().empty());
+    neighbour->send(unharmed.batch(1, 1));
+    CHECK(neighbour->next(pb::GatewayFrame::kReceived));
+}
+
+TEST_CASE("another rental's spool is not to be had by naming it") {
+    RunningGateway gateway;
+    const auto owner = gateway.enrol();
+    const auto thief = gateway.enrol();
+    const Spool spool;
+    const auto agent = gateway.greet(owner, spool, 5);
+    agent->send(spool.batch(1, 3));
+    REQUIRE(agent->next(pb::GatewayFrame::kReceived));
+    gateway.commit({owner, spool, 4});
+
+    const auto other = gateway.connect(thief);
+    other->send(hello({spool.state(5)}));
+    const auto ack = other->next(pb::GatewayFrame::kHelloAck);
+    REQUIRE(ack);
+    REQUIRE(ack->hello_ack().lanes_size() == 1);
+    CHECK(ack->hello_ack().lanes(0).next_seq() == 1);  // a stream of its own, where nothing stands yet
+    other->send(spool.batch(1, 2));
+    CHECK(other->next(pb::GatewayFrame::kReceived));
+    agent->send(spool.batch(4, 5));
+    CHECK(agent->next(pb::GatewayFrame::kReceived));
+    const auto batches = gateway.batches();
+    REQUIRE(batches.size() == 3);
+    for (const auto& record : batches) {
+        CHECK(record.rental_id() == (record.batch().last() == 2 ? thief : owner).tenant.rental.value);
+    }
+    CHECK(gateway.database().integer("select count(*) from streams where next_seq = 4") == 1);
 }
 
 TEST_CASE("a frame over the size limit ends the connection, not the gateway") {
@@ -96,7 +129,8 @@ TEST_CASE("an agent that never reads what it is told is cut off, and others go o
     while (sent < 100'000 && deaf.send(heartbeat)) {
         ++sent;
     }
-    CHECK(sent < 100'000);
+    // What the gateway keeps for it, and what both windows hold.
+    CHECK(sent < static_cast<int>(adapters::grpc::Stream::max_queued_frames) + 16'000);
     const auto agent = gateway.greet(neighbour, spool, 1);
     agent->send(spool.batch(1, 1));
     CHECK(agent->next(pb::GatewayFrame::kReceived));
