@@ -72,6 +72,9 @@ base::Expected<void> Agent::open_spool() {
         log_.write(Level::error, "checkpoints_unreadable", "lines of the logs may be sent a second time");
     }
     for (const auto& source : config_.sources) {
+        if (source.listen) {
+            continue;  // what was listened to cannot be read again
+        }
         const auto index = checkpoints_->index_of(source.id);
         if (!index) {
             return failed(index.error());
@@ -118,10 +121,15 @@ void Agent::open_sources() {
     }
     for (const auto& source : config_.sources) {
         sources::SourceOptions options;
-        options.index = checkpoints_->sources().at(source.id).index;
         options.id = source.id;
         options.path = source.path;
         options.assumed_utc_offset = source.assumed_utc_offset;
+        options.max_line_bytes = source.max_line_bytes;
+        if (source.listen) {
+            sources_.push_back(sources::listen_for_syslog(source.format, options, *source.listen));
+            continue;
+        }
+        options.index = checkpoints_->sources().at(source.id).index;
         sources_.push_back(sources::follow_file(source.format, options, covered_.at(options.index), spooled));
     }
     if (const auto known = read_small_file(config_.state_dir + "/lan_ranges")) {
@@ -275,8 +283,7 @@ base::Expected<void> Agent::store_checkpoints() {
     bool any = false;
     for (const auto& source : sources_) {
         const auto at = source->checkpoint();
-        auto& known = covered_.at(checkpoints_->sources().at(source->id()).index);
-        if (at && at != known) {
+        if (at && at != covered_.at(checkpoints_->sources().at(source->id()).index)) {
             checkpoints_->set(source->id(), sources::to_bytes(*at));
             any = true;
         }
@@ -288,7 +295,9 @@ base::Expected<void> Agent::store_checkpoints() {
         return failed(stored.error());
     }
     for (const auto& source : sources_) {
-        covered_.at(checkpoints_->sources().at(source->id()).index) = source->checkpoint();
+        if (const auto at = source->checkpoint()) {
+            covered_.at(checkpoints_->sources().at(source->id()).index) = at;
+        }
     }
     spool_->cover([this](std::string_view position) { return is_covered(position); });
     return {};
@@ -310,7 +319,11 @@ base::Expected<void> Agent::run(const std::atomic<bool>& stop) {
             next_status = now + config_.status_interval;
         }
         if (!more) {
-            wakeup_.wait_until(std::min({now + config_.poll, next_status, uplink_->next_step(now)}));
+            std::vector<int> readable;
+            for (const auto& source : sources_) {
+                readable.push_back(read_.empty() ? source->descriptor() : -1);  // without room nothing will be read
+            }
+            wakeup_.wait_until(std::min({now + config_.poll, next_status, uplink_->next_step(now)}), readable);
         }
     }
     return drain();

@@ -4,7 +4,8 @@
 //
 //   loop:  every source reads within its budget
 //          entries -> spool, in groups; commit; store the checkpoints taken right after reading; only then is it
-//          covered uplink steps status file, if it is time sleep until the next poll, the uplink's next step, or a wake
+//          covered uplink steps status file, if it is time sleep until the next poll, the uplink's next step, a wake,
+//          or syslog that arrives
 //   stop:  hand out what sources still hold, spool it, give the uplink until the drain limit to have everything settled
 #pragma once
 

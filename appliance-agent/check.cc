@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "appliance-agent/sources/syslog_source.h"
 #include "appliance-agent/status.h"
 
 namespace mimamori::agent {
@@ -19,7 +20,39 @@ std::string parent_of(const std::string& path) {
     return slash == 0 ? "/" : path.substr(0, slash);
 }
 
+std::string_view format_text(sources::LineFormat format) {
+    switch (format) {
+        case sources::LineFormat::native:
+            return "native lines";
+        case sources::LineFormat::suricata_eve:
+            return "Suricata EVE";
+        case sources::LineFormat::sonicwall:
+            return "SonicWall syslog";
+        case sources::LineFormat::fortigate:
+            return "FortiGate syslog";
+    }
+    return {};
+}
+
+void check_listener(const SourceConfig& source, Check& out) {
+    out.notes.push_back(fmt::format("source {}: listens on {} for {}, from {}", source.id, source.path,
+                                    format_text(source.format),
+                                    source.listen->allow.empty() ? "anyone who reaches it" : "allowed addresses only"));
+    if (const auto socket = sources::open_listener(*source.listen, source.path); !socket) {
+        if (socket.error().kind == base::FailureKind::conflict) {
+            out.notes.push_back(
+                fmt::format("source {}: in use by another program, perhaps a running agent", source.id));
+        } else {
+            out.errors.push_back(fmt::format("source {}: {}", source.id, socket.error().what));
+        }
+    }
+}
+
 void check_source(const SourceConfig& source, Check& out) {
+    if (source.listen) {
+        check_listener(source, out);
+        return;
+    }
     struct stat facts {};
     if (::stat(source.path.c_str(), &facts) != 0) {
         if (errno == ENOENT && ::access(parent_of(source.path).c_str(), X_OK) == 0) {
@@ -34,8 +67,7 @@ void check_source(const SourceConfig& source, Check& out) {
         out.errors.push_back(fmt::format("source {}: {} may not be read by this user", source.id, source.path));
     } else {
         out.notes.push_back(
-            fmt::format("source {}: follows {} as {}", source.id, source.path,
-                        source.format == sources::LineFormat::native ? "native lines" : "Suricata EVE"));
+            fmt::format("source {}: follows {} as {}", source.id, source.path, format_text(source.format)));
     }
 }
 

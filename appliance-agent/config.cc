@@ -14,6 +14,8 @@
 
 #include <fmt/format.h>
 
+#include "appliance-agent/sources/fields.h"
+#include "appliance-agent/sources/line_entry.h"
 #include "appliance-agent/spool/checkpoints.h"
 
 namespace mimamori::agent {
@@ -46,10 +48,15 @@ class Reader {
         return text(key);
     }
     std::vector<std::string> required_texts(std::string_view key) {
+        if (!table_.contains(key)) {
+            missing(key);
+        }
+        return texts(key);
+    }
+    std::vector<std::string> texts(std::string_view key) {
         const auto* node = find(key);
         std::vector<std::string> out;
         if (node == nullptr) {
-            missing(key);
             return out;
         }
         if (const auto* list = node->as_array()) {
@@ -96,6 +103,7 @@ class Reader {
         }
         return out;
     }
+    bool has(std::string_view key) { return find(key) != nullptr; }
     void wrong(std::string_view key, const std::string& what) {
         errors_.push_back(fmt::format("{}: {} {}", file_, full(key), what));
     }
@@ -166,6 +174,68 @@ void read_spool(Reader in, spool::SpoolSettings& out) {
     in.refuse_unknown();
 }
 
+bool is_firewall(sources::LineFormat format) {
+    return format == sources::LineFormat::sonicwall || format == sources::LineFormat::fortigate;
+}
+
+// "udp://127.0.0.1:5514" or "tcp://[::1]:5514": addresses, no names.
+std::optional<sources::ListenOptions> listen_address(std::string_view text) {
+    sources::ListenOptions out;
+    out.tcp = text.starts_with("tcp://");
+    const auto colon = text.rfind(':');
+    if ((!out.tcp && !text.starts_with("udp://")) || colon < 7 || colon == std::string_view::npos) {
+        return std::nullopt;
+    }
+    auto host = text.substr(6, colon - 6);
+    const bool brackets = host.starts_with('[') && host.ends_with(']');
+    host = brackets ? host.substr(1, host.size() - 2) : host;
+    out.ip = sources::address_text(host);
+    out.port = static_cast<std::uint16_t>(sources::port_of(text.substr(colon + 1)));
+    const bool v6 = host.find(':') != std::string_view::npos;
+    return out.ip.empty() || out.port == 0 || v6 != brackets ? std::nullopt : std::optional(out);
+}
+
+void read_listen(Reader& in, SourceConfig& out) {
+    out.path = in.text("listen");
+    out.listen = listen_address(out.path);
+    if (!out.listen) {
+        in.wrong("listen",
+                 fmt::format("\"{}\" is not of the form \"udp://127.0.0.1:5514\" or \"tcp://[::1]:5514\"", out.path));
+        out.listen.emplace();
+    }
+    auto& listen = *out.listen;
+    for (const auto& text : in.texts("allow")) {
+        if (const auto range = domain::parse_range(text)) {
+            listen.allow.push_back(*range);
+        } else {
+            in.wrong("allow", fmt::format("holds \"{}\", which is no address and no range such as 192.0.2.0/24", text));
+        }
+    }
+    listen.receive_buffer_bytes =
+        static_cast<std::size_t>(
+            in.number("receive_buffer_kib", static_cast<std::int64_t>(listen.receive_buffer_bytes >> 10U), 64, 65'536))
+        << 10U;
+    out.max_line_bytes = static_cast<std::size_t>(in.number("max_line_kib", 64, 1, 1'024)) << 10U;
+    listen.max_connections = static_cast<std::size_t>(
+        in.number("max_connections", static_cast<std::int64_t>(listen.max_connections), 1, 64));
+    listen.idle_limit = in.ms("idle_limit_ms", listen.idle_limit, 100, 86'400'000);
+}
+
+// "+09:00" or "-05:30".
+std::optional<std::chrono::minutes> offset_of(std::string_view text) {
+    const auto digits = [](std::string_view two) {
+        return two.find_first_not_of("0123456789") == std::string_view::npos;
+    };
+    if (text.size() != 6 || (text[0] != '+' && text[0] != '-') || text[3] != ':' || !digits(text.substr(1, 2)) ||
+        !digits(text.substr(4))) {
+        return std::nullopt;
+    }
+    const auto hours = (text[1] - '0') * 10 + (text[2] - '0');
+    const auto minutes = (text[4] - '0') * 10 + (text[5] - '0');
+    const auto out = std::chrono::minutes{hours * 60 + minutes};
+    return hours > 14 || minutes > 59 ? std::nullopt : std::optional(text[0] == '-' ? -out : out);
+}
+
 SourceConfig read_source(Reader in) {
     SourceConfig out;
     out.id = in.required_text("id");
@@ -173,17 +243,37 @@ SourceConfig read_source(Reader in) {
         in.wrong("id", fmt::format("must have at most {} bytes", spool::Checkpoints::max_id_bytes));
     }
     const auto type = in.required_text("type");
-    if (type == "suricata-eve") {
-        out.format = sources::LineFormat::suricata_eve;
-    } else if (!type.empty() && type != "native") {
-        in.wrong("type", fmt::format("\"{}\" is not known: \"native\" or \"suricata-eve\"", type));
+    using sources::LineFormat;
+    for (const auto format :
+         {LineFormat::native, LineFormat::suricata_eve, LineFormat::sonicwall, LineFormat::fortigate}) {
+        if (type == sources::name_of(format)) {
+            out.format = format;
+        }
     }
-    out.path = in.required_text("path");
-    if (!out.path.empty() && out.path.front() != '/') {
-        in.wrong("path", "must begin with a slash");
+    if (!type.empty() && type != sources::name_of(out.format)) {
+        in.wrong(
+            "type",
+            fmt::format("\"{}\" is not known: \"native\", \"suricata-eve\", \"sonicwall\" or \"fortigate\"", type));
     }
-    out.assumed_utc_offset =
-        std::chrono::minutes{in.number("utc_offset_minutes", out.assumed_utc_offset.count(), -14 * 60, 14 * 60)};
+    if (in.has("listen") && in.has("path")) {
+        in.wrong("listen", "and path exclude each other");
+    }
+    if (in.has("listen") && !is_firewall(out.format)) {
+        in.wrong("listen", fmt::format("is for \"sonicwall\" and \"fortigate\"; \"{}\" is read from a file", type));
+    }
+    if (in.has("listen")) {
+        read_listen(in, out);
+    } else {
+        out.path = in.required_text("path");
+        if (!out.path.empty() && out.path.front() != '/') {
+            in.wrong("path", "must begin with a slash");
+        }
+    }
+    if (const auto text = in.text("time_zone_offset", "+09:00"); const auto offset = offset_of(text)) {
+        out.assumed_utc_offset = *offset;
+    } else {
+        in.wrong("time_zone_offset", fmt::format("\"{}\" is not of the form \"+09:00\"", text));
+    }
     in.refuse_unknown();
     return out;
 }
@@ -228,8 +318,8 @@ base::Expected<Config> parse_config(std::string_view text, const std::string& na
         for (const auto& node : *sources) {
             auto source = read_source({*node.as_table(), "source", name, errors});
             if (!ids.insert(source.id).second || !paths.insert(source.path).second) {
-                errors.push_back(
-                    fmt::format("{}:{}: another source has the same id or path", name, node.source().begin.line));
+                errors.push_back(fmt::format("{}:{}: another source has the same id, path or listen", name,
+                                             node.source().begin.line));
             }
             out.sources.push_back(std::move(source));
         }

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,7 +18,9 @@ namespace mimamori::agent {
 struct SourceConfig {
     std::string id;
     sources::LineFormat format = sources::LineFormat::native;
-    std::string path;
+    std::string path;  // of the file, or what is listened on: "udp://127.0.0.1:5514"
+    std::optional<sources::ListenOptions> listen;
+    std::size_t max_line_bytes = 1 << 20;
     std::chrono::minutes assumed_utc_offset{9 * 60};
 };
 

@@ -21,13 +21,20 @@ std::string json_of(const Status& status) {
     }
     std::string sources;
     for (const auto& [id, stats] : status.sources) {
+        std::string kinds;
+        for (const auto& [kind, count] : stats.skipped_kinds) {
+            kinds += fmt::format("{}{}: {}", kinds.empty() ? "" : ", ", json_text(kind), count);
+        }
         sources += fmt::format(
             "{}\n    {{\"id\": {}, \"lines\": {}, \"events\": {}, \"blocks\": {}, \"rejected\": {}, \"skipped\": {}, "
             "\"already_spooled\": {}, "
-            "\"held\": {}, \"rotations\": {}, \"truncations\": {}, \"files_lost\": {}, \"last_trouble\": {}}}",
+            "\"held\": {}, \"rotations\": {}, \"truncations\": {}, \"files_lost\": {}, \"datagrams_lost\": {}, "
+            "\"peers_refused\": {}, \"connections\": {}, \"connections_over\": {}, \"connections_idle\": {}, "
+            "\"skipped_kinds\": {{{}}}, \"last_trouble\": {}}}",
             sources.empty() ? "" : ",", json_text(id), stats.lines, stats.events, stats.blocks, stats.rejected,
             stats.skipped, stats.already_spooled, stats.held, stats.rotations, stats.truncations, stats.files_lost,
-            json_text(stats.last_trouble));
+            stats.datagrams_lost, stats.peers_refused, stats.connections, stats.connections_over,
+            stats.connections_idle, kinds, json_text(stats.last_trouble));
     }
     const auto& up = status.uplink;
     return fmt::format(

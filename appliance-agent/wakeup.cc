@@ -29,11 +29,15 @@ void Wakeup::wake() noexcept {
     errno = saved;
 }
 
-void Wakeup::wait_until(std::chrono::steady_clock::time_point at) {
+void Wakeup::wait_until(std::chrono::steady_clock::time_point at, const std::vector<int>& readable) {
     using std::chrono::milliseconds;
     const auto left = std::chrono::ceil<milliseconds>(at - std::chrono::steady_clock::now());
-    pollfd what{descriptor_, POLLIN, 0};
-    (void)::poll(&what, 1, static_cast<int>(std::clamp(left, milliseconds{0}, milliseconds{60'000}).count()));
+    std::vector<pollfd> what{{descriptor_, POLLIN, 0}};
+    for (const int descriptor : readable) {
+        what.push_back({descriptor, POLLIN, 0});
+    }
+    (void)::poll(what.data(), what.size(),
+                 static_cast<int>(std::clamp(left, milliseconds{0}, milliseconds{60'000}).count()));
     std::uint64_t count = 0;
     [[maybe_unused]] const auto got = ::read(descriptor_, &count, sizeof count);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <vector>
 
 namespace mimamori::agent {
 
@@ -13,8 +14,9 @@ class Wakeup {
     Wakeup& operator=(const Wakeup&) = delete;
 
     void wake() noexcept;  // any thread, and signal handlers
-    // Until `at` or a wake since the last return, whichever is first.
-    void wait_until(std::chrono::steady_clock::time_point at);
+    // Until `at`, a wake since the last return, or until one of `readable` is: whichever is first. Negative ones are
+    // passed over.
+    void wait_until(std::chrono::steady_clock::time_point at, const std::vector<int>& readable = {});
 
   private:
     int descriptor_;

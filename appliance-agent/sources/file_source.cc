@@ -7,17 +7,14 @@
 #include <utility>
 
 #include "appliance-agent/sources/fields.h"
-#include "appliance-agent/sources/native.h"
-#include "appliance-agent/sources/urgency.h"
-#include "base/text.h"
 
 namespace mimamori::agent::sources {
 namespace {
 
 constexpr std::size_t read_bytes = 64 << 10;
 
-std::string_view name_of(LineFormat format) {
-    return format == LineFormat::native ? "native" : "suricata-eve";
+bool is_json(LineFormat format) {
+    return format == LineFormat::native || format == LineFormat::suricata_eve;
 }
 
 bool is_covered(const Position& position, const Checkpoint& by) {
@@ -36,11 +33,11 @@ FileSource::FileSource(LineFormat format, SourceOptions options, std::optional<C
                        std::vector<Position> spooled)
     : format_(format),
       options_(std::move(options)),
-      lan_(domain::private_ranges()),
+      entries_(format, options_),
       from_(from),
       first_sight_(!from),
       tail_(options_.path, from, options_.rotate_grace),
-      framer_(options_.max_line_bytes, max_rejected_raw_bytes),
+      framer_(is_json(format) ? Framing::objects : Framing::lines, options_.max_line_bytes, max_rejected_raw_bytes),
       facts_(options_.max_flows, options_.max_flow_bytes) {
     for (auto& position : spooled) {
         if (position.source_index == options_.index && !(from && is_covered(position, *from))) {
@@ -57,7 +54,7 @@ base::Expected<ReadState> FileSource::read_some(std::size_t max_bytes, base::Tim
     while (left > 0) {
         const auto event = tail_.next(std::min(left, read_bytes), now);
         if (!event) {
-            stats_.last_trouble = event.error().what;
+            entries_.stats.last_trouble = event.error().what;
             hand_out(false);
             return tl::unexpected(event.error());
         }
@@ -76,7 +73,7 @@ base::Expected<ReadState> FileSource::read_some(std::size_t max_bytes, base::Tim
                 break;
             case TailEvent::bytes:
                 framer_.feed(tail_.bytes(), sink);
-                stats_.bytes += tail_.bytes().size();
+                entries_.stats.bytes += tail_.bytes().size();
                 left -= tail_.bytes().size();
                 break;
         }
@@ -106,7 +103,7 @@ std::optional<Checkpoint> FileSource::checkpoint() const {
 }
 
 SourceStats FileSource::stats() const {
-    auto out = stats_;
+    auto out = entries_.stats;
     out.rotations = tail_.rotations();
     out.truncations = tail_.truncations();
     out.files_lost = tail_.files_lost();
@@ -150,7 +147,7 @@ void FileSource::warm_up() {
     if (start > 0) {
         lines.remove_prefix(std::min(lines.find('\n'), lines.size()));
     }
-    Framer framer(options_.max_line_bytes, max_rejected_raw_bytes);
+    Framer framer(Framing::objects, options_.max_line_bytes, max_rejected_raw_bytes);
     framer.restart(start);
     framer.feed(lines, [&](const Frame& frame) {
         if (frame.fault == FrameFault::none) {
@@ -163,51 +160,31 @@ void FileSource::warm_up() {
 }
 
 void FileSource::take(const Frame& frame) {
-    ++stats_.lines;
+    ++entries_.stats.lines;
     if (to_skip_.contains(frame.offset)) {
-        ++stats_.already_spooled;
+        ++entries_.stats.already_spooled;
         return;
     }
     switch (frame.fault) {
         case FrameFault::none:
-            if (format_ == LineFormat::native) {
-                take_native(frame);
-            } else {
+            if (format_ == LineFormat::suricata_eve) {
                 take_eve(frame);
+            } else if (auto entry = entries_.of_line(frame.text, frame.size)) {
+                push(queued_at(frame, *std::move(entry)));
             }
             break;
         case FrameFault::not_an_object:
             reject(frame, "not a JSON object: the line does not begin with a brace");
             break;
+        case FrameFault::bad_count:
         case FrameFault::broken_off:
             reject(frame, "broken off: the line or the file ends inside the object");
             break;
         case FrameFault::too_long:
-            ++stats_.overlong;
+            ++entries_.stats.overlong;
             reject(frame, fmt::format("longer than {} bytes", options_.max_line_bytes));
             break;
     }
-}
-
-void FileSource::take_native(const Frame& frame) {
-    auto parsed = parse_native(frame.text, options_.assumed_utc_offset);
-    if (!parsed) {
-        reject(frame, parsed.error());
-        return;
-    }
-    auto queued = queued_at(frame);
-    if (auto* detection = std::get_if<detection::v1::Detection>(&*parsed)) {
-        detection->set_raw(std::string(frame.text.substr(0, max_raw_bytes)));
-        detection->set_raw_truncated(frame.text.size() > max_raw_bytes);
-        fill_event(queued.entry, *detection);
-    } else {
-        const auto& block = std::get<detection::v1::Block>(*parsed);
-        queued.entry.kind = EntryKind::block;
-        queued.entry.observed_at_us = block.observed_at_us();
-        queued.entry.payload = block.SerializeAsString();
-        ++stats_.blocks;
-    }
-    push(std::move(queued));
 }
 
 void FileSource::take_eve(const Frame& frame) {
@@ -217,7 +194,7 @@ void FileSource::take_eve(const Frame& frame) {
     } else if (event->alert) {
         take_alert(frame, *std::move(event));
     } else {
-        ++stats_.skipped;
+        ++entries_.stats.skipped;
         if (event->flow_id && event->fact) {
             complete_waiting(*event->flow_id, *event->fact);
             facts_.note(*event->flow_id, *std::move(event->fact));
@@ -226,7 +203,7 @@ void FileSource::take_eve(const Frame& frame) {
 }
 
 void FileSource::take_alert(const Frame& frame, EveEvent event) {
-    auto queued = queued_at(frame);
+    auto queued = queued_at(frame, Produced{});
     queued.waiting = std::move(event.alert);
     queued.flow_id = event.flow_id.value_or(0);
     if (const auto* facts = event.flow_id ? facts_.of(*event.flow_id) : nullptr) {
@@ -260,44 +237,22 @@ void FileSource::complete_waiting(std::uint64_t flow_id, const EveFact& fact) {
 }
 
 void FileSource::reject(const Frame& frame, std::string_view reason) {
-    auto queued = queued_at(frame);
-    const auto raw = frame.text.substr(0, max_rejected_raw_bytes);
-    detection::v1::Rejected rejected;
-    rejected.set_raw(raw.data(), raw.size());
-    rejected.set_raw_truncated(raw.size() < frame.text.size() || frame.fault == FrameFault::too_long);
-    rejected.set_raw_size(frame.size);
-    rejected.set_reason(base::to_single_line(base::to_valid_utf8(reason, max_name_bytes)));
-    rejected.set_source_format(std::string(name_of(format_)));
-    rejected.set_source_id(options_.id);
-    queued.entry.kind = EntryKind::rejected;
-    queued.entry.payload = rejected.SerializeAsString();
-    ++stats_.rejected;
-    push(std::move(queued));
+    push(queued_at(frame, entries_.rejected(frame.text, frame.size, frame.fault == FrameFault::too_long, reason)));
 }
 
 // Makes the entry of an alert that waits no longer.
 void FileSource::finish(Queued& queued) {
-    auto detection = to_detection(*queued.waiting, lan_);
-    stats_.joined += queued.joined ? 1 : 0;
+    auto detection = to_detection(*queued.waiting, entries_.lan());
+    entries_.stats.joined += queued.joined ? 1 : 0;
     queued.waiting.reset();
-    fill_event(queued.entry, detection);
+    const auto position = queued.entry.position;
+    queued.entry = entries_.event(detection);
+    queued.entry.position = position;
 }
 
-void FileSource::fill_event(Produced& entry, detection::v1::Detection& detection) {
-    detection.set_source_format(std::string(name_of(format_)));
-    detection.set_source_id(options_.id);
-    entry.kind = EntryKind::event;
-    entry.function = static_cast<domain::Function>(detection.function());
-    entry.urgent =
-        is_urgent(entry.function, domain::direction_of(detection.source_ip(), detection.destination_ip(), lan_),
-                  detection.vendor_priority());
-    entry.observed_at_us = detection.observed_at_us();
-    entry.payload = detection.SerializeAsString();
-    ++stats_.events;
-}
-
-FileSource::Queued FileSource::queued_at(const Frame& frame) const {
+FileSource::Queued FileSource::queued_at(const Frame& frame, Produced entry) const {
     Queued queued;
+    queued.entry = std::move(entry);
     queued.entry.position = {.source_index = options_.index, .file = tail_.identity(), .offset = frame.offset};
     queued.modified_ns = tail_.modified_ns();
     return queued;
@@ -319,7 +274,7 @@ void FileSource::hand_out(bool all) {
             if (!all && !full && now_ < first.deadline) {
                 return;
             }
-            ++stats_.join_expired;
+            ++entries_.stats.join_expired;
             --waiting_;
             finish(first);
         }

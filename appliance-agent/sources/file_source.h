@@ -4,7 +4,7 @@
 //   read_some: for each piece of the file
 //                for each frame:  already spooled -> count it
 //                                 broken or refused -> rejected entry
-//                                 native line -> event or block entry
+//                                 native or firewall line -> event or block entry, or nothing
 //                                 EVE alert -> event entry, waiting if its flow may still tell a file, mail or site
 //                                 other EVE event -> remember its fact, complete the waiting alerts of its flow
 //              hand out from the queue's front what no longer waits: completed, too old, or over a bound
@@ -14,6 +14,7 @@
 #include <optional>
 #include <unordered_set>
 
+#include "appliance-agent/sources/entries.h"
 #include "appliance-agent/sources/eve_detection.h"
 #include "appliance-agent/sources/framer.h"
 #include "appliance-agent/sources/source.h"
@@ -29,7 +30,7 @@ class FileSource final : public Source {
     base::Expected<ReadState> read_some(std::size_t max_bytes, base::Time now, std::vector<Produced>& out) override;
     void release_held(std::vector<Produced>& out) override;
     std::optional<Checkpoint> checkpoint() const override;
-    void set_lan(std::vector<domain::AddressRange> lan) override { lan_ = std::move(lan); }
+    void set_lan(std::vector<domain::AddressRange> lan) override { entries_.set_lan(std::move(lan)); }
     SourceStats stats() const override;
     const std::string& id() const override { return options_.id; }
 
@@ -47,20 +48,18 @@ class FileSource final : public Source {
     void begin_content();
     void warm_up();
     void take(const Frame& frame);
-    void take_native(const Frame& frame);
     void take_eve(const Frame& frame);
     void take_alert(const Frame& frame, EveEvent event);
     void complete_waiting(std::uint64_t flow_id, const EveFact& fact);
     void reject(const Frame& frame, std::string_view reason);
     void finish(Queued& queued);
-    void fill_event(Produced& entry, detection::v1::Detection& detection);
-    Queued queued_at(const Frame& frame) const;
+    Queued queued_at(const Frame& frame, Produced entry) const;
     void push(Queued queued);
     void hand_out(bool all);
 
     LineFormat format_;
     SourceOptions options_;
-    std::vector<domain::AddressRange> lan_;
+    Entries entries_;
     std::optional<Checkpoint> from_;  // until a file is open
     bool first_sight_;                // no checkpoint was given and no file was opened yet
     Tail tail_;
@@ -73,7 +72,6 @@ class FileSource final : public Source {
     std::unordered_set<std::uint64_t> to_skip_;  // offsets of the open content that are in the spool
     base::Time now_{};
     std::vector<Produced>* out_ = nullptr;  // of the call that is running
-    SourceStats stats_;
 };
 
 }  // namespace mimamori::agent::sources

@@ -5,16 +5,17 @@
 namespace mimamori::agent::sources {
 namespace {
 
-bool is_between(char c) {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == ',' || c == '[' || c == ']' || c == '\0';
-}
-
 bool is_byte_order_mark(char c, std::uint64_t offset) {
     static constexpr std::string_view mark = "\xEF\xBB\xBF";
     return offset < mark.size() && mark[offset] == c;
 }
 
 }  // namespace
+
+bool Framer::is_between(char c) const {
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\0' ||
+           (framing_ == Framing::objects && (c == ',' || c == '[' || c == ']'));
+}
 
 void Framer::restart(std::uint64_t offset) {
     next_ = offset;
@@ -94,13 +95,13 @@ void Framer::feed(std::string_view bytes, const Sink& sink) {
             if (is_between(c) || is_byte_order_mark(c, offset)) {
                 continue;
             }
-            begin(c == '{' ? State::object : State::other, offset);
+            begin(c == '{' && framing_ == Framing::objects ? State::object : State::other, offset);
             from = i;
         }
         if (state_ == State::other) {
             if (c == '\n') {
                 keep(bytes.substr(from, i - from));
-                end(FrameFault::not_an_object, sink);
+                end(fault_of_line(), sink);
             }
             continue;
         }
@@ -134,7 +135,7 @@ void Framer::feed(std::string_view bytes, const Sink& sink) {
 
 void Framer::finish(const Sink& sink) {
     if (state_ != State::between) {
-        end(state_ == State::other ? FrameFault::not_an_object : FrameFault::broken_off, sink);
+        end(state_ == State::other ? fault_of_line() : FrameFault::broken_off, sink);
     }
 }
 

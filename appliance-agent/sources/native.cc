@@ -233,14 +233,14 @@ std::span<const NativeField> native_block_fields() {
     return block_fields;
 }
 
-tl::expected<NativeEntry, std::string> parse_native(std::string_view line, std::chrono::minutes assumed_utc_offset) {
+tl::expected<LineEntry, std::string> parse_native(std::string_view line, std::chrono::minutes assumed_utc_offset) {
     JsonLine json;
     const auto object = json.parse(line);
     if (!object) {
         return tl::unexpected(object.error());
     }
     Reader in(**object, assumed_utc_offset);
-    NativeEntry entry;
+    LineEntry entry;
     const auto type = text_at(**object, "type");
     if (type == "detection") {
         auto detection = read_detection(in);

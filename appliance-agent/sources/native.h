@@ -7,11 +7,10 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <variant>
 
 #include <tl/expected.hpp>
 
-#include "mimamori/detection/v1/detection.pb.h"
+#include "appliance-agent/sources/line_entry.h"
 
 namespace mimamori::agent::sources {
 
@@ -40,10 +39,8 @@ struct NativeField {
 std::span<const NativeField> native_detection_fields();
 std::span<const NativeField> native_block_fields();
 
-using NativeEntry = std::variant<detection::v1::Detection, detection::v1::Block>;
-
 // The entry, or why the line is rejected: one sentence that names the field.
 // Without `origin`, the source is the file's sender for AV and the flow's initiator else.
-tl::expected<NativeEntry, std::string> parse_native(std::string_view line, std::chrono::minutes assumed_utc_offset);
+tl::expected<LineEntry, std::string> parse_native(std::string_view line, std::chrono::minutes assumed_utc_offset);
 
 }  // namespace mimamori::agent::sources

@@ -4,6 +4,8 @@
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/wire_format_lite.h>
 
+#include <array>
+
 #include "mimamori/detection/v1/detection.pb.h"
 
 namespace mimamori::agent::sources {
@@ -63,7 +65,15 @@ void append_sint64(std::string& payload, int field, std::int64_t value) {
 
 }  // namespace
 
+std::string_view name_of(LineFormat format) {
+    static constexpr std::array<std::string_view, 4> names{"native", "suricata-eve", "sonicwall", "fortigate"};
+    return names[static_cast<std::size_t>(format)];
+}
+
 std::string to_bytes(const Position& position) {
+    if (position.file == FileIdentity{}) {
+        return {};
+    }
     std::string out(1, form_version);
     put(out, position.source_index);
     put(out, position.file);

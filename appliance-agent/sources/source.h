@@ -1,8 +1,8 @@
 // Where detector lines come from, as the agent's loop sees it: bytes are read within a budget, every line becomes at
 // most one entry for the spool, and a checkpoint says from where to read again. Not the spool and not a loop: a source
-// has no thread and no clock.
+// has no thread and no clock. What a source that listens for syslog can lose is said in syslog_source.h.
 //
-// Exactly once from log line to spool, also after kill -9:
+// Exactly once from a file's line to the spool, also after kill -9:
 //   1. A source hands entries out in the order of their lines. `checkpoint()` covers every entry handed out so far and
 //      every line that gave none; a line still waiting for its companions is not covered.
 //   2. The loop spools the entries together with their positions, syncs, and only then stores the checkpoint that it
@@ -20,6 +20,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,7 +44,7 @@ struct FileIdentity {
     friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
 };
 
-// Where a line starts. Two entries never share one.
+// Where a line starts. Two entries never share one. Without a file: nowhere, the line cannot be read again.
 struct Position {
     std::uint32_t source_index = 0;  // SourceOptions::index
     FileIdentity file;
@@ -59,7 +60,8 @@ struct Checkpoint {
     friend bool operator==(const Checkpoint&, const Checkpoint&) = default;
 };
 
-// Fixed little-endian forms for the spool; reading gives nothing if the size or version is not ours.
+// Fixed little-endian forms for the spool, empty for a position without a file; reading gives nothing if the size or
+// version is not ours.
 inline constexpr std::size_t position_bytes = 49;
 inline constexpr std::size_t checkpoint_bytes = 53;
 std::string to_bytes(const Position& position);
@@ -96,7 +98,8 @@ struct SourceStats {
     std::uint64_t events = 0;
     std::uint64_t blocks = 0;
     std::uint64_t rejected = 0;
-    std::uint64_t skipped = 0;  // well-formed, of no interest (EVE `flow`, `stats`, ...)
+    std::uint64_t skipped = 0;                           // well-formed, of no interest (EVE `flow`, `stats`, ...)
+    std::map<std::string, std::uint64_t> skipped_kinds;  // of the firewalls' lines, "other" beyond a bound
     std::uint64_t already_spooled = 0;
     std::uint64_t joined = 0;        // detections completed by another event of their flow
     std::uint64_t join_expired = 0;  // sent with what was known when time or space ran out
@@ -105,7 +108,25 @@ struct SourceStats {
     std::uint64_t truncations = 0;
     std::uint64_t files_lost = 0;  // gone before their end was seen: deleted, compressed or replaced
     std::uint64_t held = 0;        // gauge: entries waiting now
+    // Of a source that listens.
+    std::uint64_t datagrams_lost = 0;    // dropped by the kernel, because nobody read them in time
+    std::uint64_t peers_refused = 0;     // datagrams and connections from addresses that are not allowed
+    std::uint64_t connections_over = 0;  // refused, because there were too many
+    std::uint64_t connections_idle = 0;  // closed, because nothing came
+    std::uint64_t connections = 0;       // gauge: open now
     std::string last_trouble;
+};
+
+// Of a source that listens for syslog.
+struct ListenOptions {
+    bool tcp = false;
+    std::string ip;  // in address_text's form
+    std::uint16_t port = 0;
+    std::vector<domain::AddressRange> allow;  // peers; empty: all
+    std::size_t receive_buffer_bytes =
+        4 << 20;  // asked of the kernel, which has a limit of its own (net.core.rmem_max)
+    std::size_t max_connections = 16;
+    std::chrono::milliseconds idle_limit{600'000};  // without a byte a connection is closed
 };
 
 struct SourceOptions {
@@ -143,15 +164,22 @@ class Source {
     // The site's LAN, for urgency and for choosing the LAN-side MAC; private ranges until called.
     virtual void set_lan(std::vector<domain::AddressRange> lan) = 0;
 
+    // Readable when there is something to read, so that the loop need not wait for its next look; -1 if there is none.
+    virtual int descriptor() const { return -1; }
+
     virtual SourceStats stats() const = 0;
     virtual const std::string& id() const = 0;
 };
 
-enum class LineFormat { native, suricata_eve };  // "native", "suricata-eve" in Detection.source_format
+enum class LineFormat { native, suricata_eve, sonicwall, fortigate };
+std::string_view name_of(LineFormat format);  // as in Detection.source_format and in the settings: "suricata-eve"
 
 // Follows a log file. `from`: the last stored checkpoint, if any; without one the file is read from its beginning.
 // `spooled`: positions of this source's entries found in the spool; those that the checkpoint covers do no harm.
 std::unique_ptr<Source> follow_file(LineFormat format, SourceOptions options, std::optional<Checkpoint> from,
                                     const std::vector<Position>& spooled);
+
+// Listens for syslog; `options.path` is only its name in messages.
+std::unique_ptr<Source> listen_for_syslog(LineFormat format, SourceOptions options, ListenOptions listen);
 
 }  // namespace mimamori::agent::sources

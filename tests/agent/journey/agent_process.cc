@@ -54,7 +54,7 @@ std::string content_of(const std::filesystem::path& path) {
 }  // namespace
 
 AgentProcess::AgentProcess(const TestAuthority& authority, const std::vector<std::string>& addresses,
-                           const std::string& extra) {
+                           const std::string& extra, const std::string& more_sources) {
     const auto pem = authority.issue_appliance("UTM-0001");
     std::string list;
     for (const auto& address : addresses) {
@@ -84,10 +84,10 @@ path = "{}"
 id = "eve"
 type = "suricata-eve"
 path = "{}"
-)",
+{})",
                               extra, path("state").string(), list, folder_.write("ca.pem", authority.certificate()),
                               folder_.write("utm.pem", pem.certificate), folder_.write("utm.key", pem.private_key),
-                              log_file(), eve_file()));
+                              log_file(), eve_file(), more_sources));
 }
 
 AgentProcess::~AgentProcess() {

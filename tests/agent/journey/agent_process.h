@@ -15,9 +15,9 @@ namespace mimamori::test {
 
 class AgentProcess {
   public:
-    // `addresses` of gateways, most tests one. `extra` is put at the head of the settings.
+    // `addresses` of gateways, most tests one. `extra` is put at the head of the settings, `more_sources` at their end.
     AgentProcess(const TestAuthority& authority, const std::vector<std::string>& addresses,
-                 const std::string& extra = {});
+                 const std::string& extra = {}, const std::string& more_sources = {});
     ~AgentProcess();
     AgentProcess(const AgentProcess&) = delete;
     AgentProcess& operator=(const AgentProcess&) = delete;

@@ -18,7 +18,7 @@ struct Seen {
 std::vector<Seen> frames_of(std::string_view bytes, std::size_t step = 1 << 20, std::size_t max = 200,
                             std::size_t from = 0) {
     std::vector<Seen> out;
-    Framer framer(max, max / 4);
+    Framer framer(Framing::objects, max, max / 4);
     framer.restart(from);
     const auto sink = [&](const Frame& f) { out.push_back({f.offset, f.size, std::string(f.text), f.fault}); };
     for (std::size_t at = from; at < bytes.size(); at += step) {
@@ -119,7 +119,7 @@ TEST_CASE("frames depend on the bytes alone: not on how they are fed, nor on whe
             REQUIRE(frames_of(text, step, 40) == whole);
         }
         for (std::size_t cut = 0; cut <= text.size(); ++cut) {
-            Framer framer(40, 10);
+            Framer framer(Framing::objects, 40, 10);
             std::vector<Seen> seen;
             const auto sink = [&](const Frame& f) { seen.push_back({f.offset, f.size, std::string(f.text), f.fault}); };
             framer.feed(std::string_view(text).substr(0, cut), sink);
