@@ -145,12 +145,14 @@ ca_file = "{s['MIMAMORI_SMTP_CA_FILE']}"
         return done.stdout
 
     def add_agent(self, utm_id, sources):
-        """Certificate, configuration and folders of one appliance's agent. `sources` is a list of (type, path)."""
+        """Certificate, configuration and folders of one appliance's agent. `sources` is a list of (type, path), or of
+        (type, "udp://address:port")."""
         home = self.dir / "agents" / utm_id
         home.mkdir(parents=True, exist_ok=True)
         if not (home / "agent.key").exists():
             self.admin("certificate", "issue", "--ca", self.dir / "ca", "--utm-id", utm_id, "--out", home)
-        blocks = "".join(f'\n[[source]]\nid = "source-{i}"\ntype = "{kind}"\npath = "{path}"\n' for i, (kind, path) in enumerate(sources))
+        blocks = "".join(f'\n[[source]]\nid = "source-{i}"\ntype = "{kind}"\n{"listen" if "://" in str(where) else "path"} = "{where}"\n'
+                         for i, (kind, where) in enumerate(sources))
         (home / "agent.toml").write_text(f"""\
 state_dir = "{home}"
 appliance_model = "demonstration"
