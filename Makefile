@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh Debian 12 machine: make demo and make test.
-.PHONY: help demo clean-demo test bench pilot fmt clean
+.PHONY: help demo clean-demo test bench pilot fuzz fmt clean
 
 help:
 	@echo "make demo        install, build, start everything on loopback and run the main job on real input"
@@ -7,6 +7,7 @@ help:
 	@echo "make test        install, build and run all tests"
 	@echo "make bench       install, build and measure the whole service on this machine (bench/README.md)"
 	@echo "make pilot       install, build and replay the FY2020 pilot: its published tables must come out (tests/pilot/README.md)"
+	@echo "make fuzz        install, build and give the parsers changed inputs for FUZZ_SECONDS=60 each"
 	@echo "make fmt         format the C++ files with clang-format"
 	@echo "make clean       stop everything and remove what was built"
 
@@ -32,6 +33,12 @@ pilot:
 	@deploy/dev/install
 	@deploy/dev/build release mimamori mimamori-agent
 	@tests/pilot/run
+
+FUZZ_SECONDS = 60
+fuzz:
+	@deploy/dev/install
+	@deploy/dev/build dev fuzz_targets
+	@tests/fuzz/run "$(FUZZ_SECONDS)"
 
 fmt:
 	@command -v clang-format >/dev/null || { echo "fmt: clang-format is not installed; it is Debian's package clang-format" >&2; exit 1; }
