@@ -45,6 +45,10 @@ TEST_CASE("how each kind of relay's day ends an attempt") {
         INFO(outcome.reply);
         CHECK(outcome.end == row.end);
         CHECK(outcome.reached_data == row.reached_data);
+        for (const auto& [verb, reply] :
+             row.replies) {  // whoever is on call reads the relay's own words, not its good-bye
+            CHECK((reply == "drop" || reply == "silence" || outcome.reply == reply));
+        }
     }
 }
 
