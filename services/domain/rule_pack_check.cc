@@ -241,6 +241,9 @@ void check_categories(const RulePack& pack, Defects& defects) {
             defect(" is taken by an earlier one of " + quoted(rule.category) + ": narrow one of the two");
         }
         for (std::size_t cell = 0; cell < cell_count; ++cell) {
+            if (rule.cells[cell] && !pack.defaults[cell].lists_names) {
+                defect(" applies to " + cell_name(cell) + ", whose names are no signatures: narrow it");
+            }
             if (rule.cells[cell] && !pack.classes[rule.class_index].severity[cell]) {
                 defect(" applies to " + cell_name(cell) + ", where class " + quoted(rule.class_id) +
                        " has no severity: narrow it or add it to the class");

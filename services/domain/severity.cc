@@ -65,7 +65,9 @@ Verdict judge(const RulePack& pack, const DetectionView& detection, Direction di
         known = known || (rule.cells & function_cells).any();
     }
     const auto& given = pack.defaults[cell];
-    const auto* category = detection.category.empty() ? nullptr : category_rule(pack, detection.category, cell);
+    // A site's or an application's category is no kind of signature.
+    const bool asks = given.lists_names && !detection.category.empty();
+    const auto* category = asks ? category_rule(pack, detection.category, cell) : nullptr;
     const auto class_index = category != nullptr ? category->class_index : given.class_index;
     auto verdict = verdict_of(pack, class_index, *pack.classes[class_index].severity[cell], cell);
     verdict.known = known || !given.lists_names;

@@ -112,6 +112,12 @@ const Row rows[] = {
              {"x", "test", "Scan", domain::cells(std::array{Function::uf}, {}), "infection", domain::no_class, 50}};
      },
      "line 50: category \"x\" applies to uf unknown, where class \"infection\" has no severity"},
+    {"a category is of signatures, not of sites",
+     [](auto& p) {
+         p.categories = {
+             {"x", "test", "Scan", domain::cells(std::array{Function::wg}, {}), "infection", domain::no_class, 50}};
+     },
+     "line 50: category \"x\" applies to wg unknown, whose names are no signatures"},
     {"a category is decided once",
      [](auto& p) {
          const auto wg = domain::cells(std::array{Function::wg}, {});

@@ -1,6 +1,6 @@
-// Mail templates from YAML text (packs/mail-texts-*.yaml). Unknown keys and characters outside ISO-2022-JP are refused with
-// the line they stand on. What several templates share stands once, under `parts`, and is put in where a template says
-// {{> name}}; a part may not hold another. What the wording may be is domain/wording.h's.
+// Mail templates from YAML text (packs/mail-texts-*.yaml). Unknown keys and characters outside ISO-2022-JP are refused
+// with the line they stand on. What several templates share stands once, under `parts`, and is put in where a template
+// says {{> name}}; a part may not hold another. What the wording may be is domain/wording.h's.
 #pragma once
 
 #include <string_view>
