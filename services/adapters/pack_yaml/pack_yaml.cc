@@ -1,9 +1,11 @@
 #include "adapters/pack_yaml/pack_yaml.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <chrono>
+#include <sstream>
 #include <string>
 #include <utility>
 
@@ -206,6 +208,31 @@ RulePack read_pack(Mapping& root) {
     return pack;
 }
 
+// Takes what the parser says of a document and keeps nothing.
+class NoEvents final : public YAML::EventHandler {
+    void OnDocumentStart(const YAML::Mark&) override {}
+    void OnDocumentEnd() override {}
+    void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+    void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+    void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+    void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+    void OnSequenceEnd() override {}
+    void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+    void OnMapEnd() override {}
+};
+
+// 0, 1, or 2 for more: of some malformed text yaml-cpp 0.7 finds documents without end.
+int documents_in(std::string_view text) {
+    std::istringstream stream{std::string{text}};
+    YAML::Parser parser{stream};
+    NoEvents handler;
+    int many = 0;
+    while (many < 2 && parser.HandleNextDocument(handler)) {
+        ++many;
+    }
+    return many;
+}
+
 }  // namespace
 
 tl::expected<RulePack, std::vector<PackDefect>> read_rule_pack(std::string_view text) {
@@ -216,12 +243,12 @@ tl::expected<RulePack, std::vector<PackDefect>> read_rule_pack(std::string_view 
     Defects defects;
     RulePack pack;
     try {
-        const auto documents = YAML::LoadAll(std::string{text});
-        if (documents.size() != 1) {
+        if (const auto many = documents_in(text); many != 1) {
             return tl::unexpected<Defects>{
-                {{0, "the file holds " + std::to_string(documents.size()) + " YAML documents: a pack is exactly one"}}};
+                {{0, std::string{"the file holds "} + (many == 0 ? "no YAML document" : "several YAML documents") +
+                         ": a pack is exactly one"}}};
         }
-        Mapping root{documents.front(), "the pack", defects};
+        Mapping root{YAML::Load(std::string{text}), "the pack", defects};
         pack = read_pack(root);
         root.finish();
     } catch (const YAML::Exception& e) {
