@@ -2,6 +2,8 @@
 #include <catch2/catch.hpp>
 
 #include <filesystem>
+#include <future>
+#include <thread>
 
 #include "admin/commands.h"
 #include "platform/files.h"
@@ -62,13 +64,15 @@ TEST_CASE("from tenants to a certificate that the database knows, every step in 
     const auto fingerprint = office.database.query("select encode(fingerprint, 'hex') from certificates").at(0).at(0);
     CHECK(said.find(fingerprint) != std::string::npos);
     CHECK(fs::status(office.path("agent/agent.key")).permissions() == (fs::perms::owner_read | fs::perms::owner_write));
-    CHECK(*platform::read_file(office.path("agent/ca.pem"), 10'000) == *platform::read_file(office.path("ca/ca.pem"), 10'000));
+    CHECK(*platform::read_file(office.path("agent/ca.pem"), 10'000) ==
+          *platform::read_file(office.path("ca/ca.pem"), 10'000));
     text(admin::revoke_certificate(office.context, {.utm_id = "", .fingerprint = fingerprint}));
     CHECK(office.database.integer("select count(*) from certificates where revoked_at is null") == 0);
     for (const std::string action : {"tenants.apply", "ca.create", "certificate.issue", "certificate.revoke"}) {
         CHECK(office.audited(action) == 1);
     }
-    CHECK(office.database.query("select distinct left(actor, 3) from audit_log") == std::vector<std::vector<std::string>>{{"os:"}});
+    CHECK(office.database.query("select distinct left(actor, 3) from audit_log") ==
+          std::vector<std::vector<std::string>>{{"os:"}});
 }
 
 TEST_CASE("a certificate that the database does not take leaves no key behind") {
@@ -119,10 +123,13 @@ TEST_CASE("alarms are listed, shown on one line each, and closed once") {
 TEST_CASE("status adds up what the tables hold") {
     Office office;
     const auto tenant = office.database.make_tenant("a");
-    office.database.query("insert into streams (rental_id, customer_id, lane, spool_id, h_before, next_seq, detections, last_assigned) "
-                          "values (" + std::to_string(tenant.rental.value) + ", " + std::to_string(tenant.customer.value) +
-                          ", 0, decode(repeat('01', 16), 'hex'), decode(repeat('00', 16), 'hex'), 6, 5, 8)");
-    office.database.query("insert into outbox (customer_id, address, message_id, mail) values (null, 'a@example.com', 'm', '')");
+    office.database.query(
+        "insert into streams (rental_id, customer_id, lane, spool_id, h_before, next_seq, detections, last_assigned) "
+        "values (" +
+        std::to_string(tenant.rental.value) + ", " + std::to_string(tenant.customer.value) +
+        ", 0, decode(repeat('01', 16), 'hex'), decode(repeat('00', 16), 'hex'), 6, 5, 8)");
+    office.database.query(
+        "insert into outbox (customer_id, address, message_id, mail) values (null, 'a@example.com', 'm', '')");
     office.database.query("insert into log_partitions (partition) values (0)");
     const auto plain = text(admin::show_status(office.context));
     CHECK(plain.find("5 detections") != std::string::npos);
@@ -157,8 +164,10 @@ TEST_CASE("verify tells a stream whose rows are not what its counter says, and a
     text(admin::apply_tenants(office.context, office.folder.write("t.yaml", tenants)));
     text(admin::ensure_partitions(office.context, 2));
     text(admin::verify(office.context, 36'500));
-    office.database.query("insert into streams (rental_id, customer_id, lane, spool_id, h_before, next_seq, detections) "
-                          "select id, customer_id, 0, decode(repeat('01', 16), 'hex'), decode(repeat('00', 16), 'hex'), 2, 1 from rentals");
+    office.database.query(
+        "insert into streams (rental_id, customer_id, lane, spool_id, h_before, next_seq, detections) "
+        "select id, customer_id, 0, decode(repeat('01', 16), 'hex'), decode(repeat('00', 16), 'hex'), 2, 1 from "
+        "rentals");
     const auto missing = admin::verify(office.context, 36'500);
     REQUIRE_FALSE(missing);
     CHECK(missing.error().what.find("detections 1 by its counter, 0 rows") != std::string::npos);
@@ -168,6 +177,37 @@ TEST_CASE("verify tells a stream whose rows are not what its counter says, and a
     const auto tampered = admin::verify(office.context, 36'500);
     REQUIRE_FALSE(tampered);
     CHECK(tampered.error().what.find("audit log row 1") != std::string::npos);
+}
+
+TEST_CASE("the audit log stays whole when two write at once, however long one of them takes over its row") {
+    test::TestDatabase database;
+    auto gate = database.connect("admin");
+    REQUIRE(gate.begin());
+    REQUIRE(gate.run_script("do $$ begin perform pg_advisory_xact_lock(1); end $$"));
+    const auto write = [&](const std::string& detail) {
+        auto writer = database.connect("admin");
+        return writer
+            .run_script("insert into audit_log (actor, action, object, detail) select 'a', 'b', 'c', " + detail)
+            .has_value();
+    };
+    auto slow = std::async(std::launch::async, write, "jsonb_build_object('gate', pg_advisory_xact_lock(1)::text)");
+    const auto waiting = [&](int count) {
+        return database.integer(
+                   "select count(*) from pg_locks where locktype = 'advisory' and not granted and database = (select "
+                   "oid from pg_database where datname = current_database())") >= count;
+    };
+    while (!waiting(1)) {  // the test's time limit bounds it
+        std::this_thread::yield();
+    }
+    auto quick = std::async(std::launch::async, write, "'{}'::jsonb");
+    while (!waiting(2) && database.integer("select count(*) from audit_log") == 0) {
+        std::this_thread::yield();
+    }
+    gate.rollback();
+    CHECK(slow.get());
+    CHECK(quick.get());
+    CHECK(database.integer("select count(*) from audit_log") == 2);
+    CHECK(database.query("select audit_breaks()").empty());
 }
 
 TEST_CASE("verify tells news and losses that no mail tells, and says who waits for an address") {
@@ -256,10 +296,12 @@ TEST_CASE("a pack is checked, stored once, and never changed") {
     CHECK(office.database.integer("select count(*) from rule_packs") == 1);
     // The same version with another content, though it says the same.
     const auto content = platform::read_file(file, 10'000'000).value();
-    const auto changed = admin::load_pack(office.context, office.folder.write("changed.yaml", content + "\n# a remark\n"));
+    const auto changed =
+        admin::load_pack(office.context, office.folder.write("changed.yaml", content + "\n# a remark\n"));
     REQUIRE_FALSE(changed);
     CHECK(changed.error().what.find("new version") != std::string::npos);
-    const auto broken = admin::load_pack(office.context, office.folder.write("broken.yaml", content + "\nnonsense: 1\n"));
+    const auto broken =
+        admin::load_pack(office.context, office.folder.write("broken.yaml", content + "\nnonsense: 1\n"));
     REQUIRE_FALSE(broken);
     CHECK(broken.error().what.find("line ") != std::string::npos);
     CHECK(office.database.integer("select count(*) from rule_packs") == 1);
@@ -288,7 +330,9 @@ TEST_CASE("what would not speak plainly to customers is not stored, and its line
 
 TEST_CASE("a restored backup gets another generation, once for each restore, and the audit log knows") {
     Office office;
-    const auto generations = [&] { return office.database.query("select encode(generation, 'hex') from database_identity")[0][0]; };
+    const auto generations = [&] {
+        return office.database.query("select encode(generation, 'hex') from database_identity")[0][0];
+    };
     const auto first = generations();
     CHECK(text(admin::database_restored(office.context)).find("next: start every gateway") != std::string::npos);
     const auto second = generations();
@@ -302,11 +346,13 @@ TEST_CASE("making the database gives every role a random password of its own, in
     Office office;
     const auto superuser = office.database.superuser();
     const auto name = office.database.name() + "_made";
-    const std::vector<std::string> sets{"postgres.host=" + superuser.host, "postgres.port=" + std::to_string(superuser.port),
-                                        "postgres.database=" + name, "postgres.password_directory=" + office.path("secrets")};
+    const std::vector<std::string> sets{"postgres.host=" + superuser.host,
+                                        "postgres.port=" + std::to_string(superuser.port), "postgres.database=" + name,
+                                        "postgres.password_directory=" + office.path("secrets")};
     auto made = admin::make_context(platform::Config::load("admin", "", sets, {}).value(), false);
     REQUIRE(made);
-    const admin::DatabaseCreate options{.superuser = superuser.user, .superuser_password_file = superuser.password_file};
+    const admin::DatabaseCreate options{.superuser = superuser.user,
+                                        .superuser_password_file = superuser.password_file};
     text(admin::create_database(*made, options));
     const auto file = office.path("secrets/mimamori_gateway.password");
     const auto password = platform::read_secret(file).value();
@@ -319,7 +365,8 @@ TEST_CASE("making the database gives every role a random password of its own, in
     CHECK(text(admin::migrate_database(*made)).find("migrated: 0001_") != std::string::npos);
     CHECK(text(admin::migrate_database(*made)).find("up to date") != std::string::npos);
     // The server holds a SCRAM verifier, not the password.
-    CHECK(office.database.integer("select count(*) from pg_authid where rolname like 'mimamori%' and rolpassword not like 'SCRAM-SHA-256%'") == 0);
+    CHECK(office.database.integer("select count(*) from pg_authid where rolname like 'mimamori%' and rolpassword not "
+                                  "like 'SCRAM-SHA-256%'") == 0);
     CHECK(text(admin::show_status(*made)).find("schema      0") != std::string::npos);
     office.database.query("drop database " + name + " with (force)");
 }

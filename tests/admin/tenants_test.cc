@@ -83,6 +83,23 @@ TEST_CASE("each changed value reaches its row and nothing else does") {
     CHECK(database.query("select model from appliances order by utm_id") == std::vector<std::vector<std::string>>{{"UTM2"}, {"UTM"}});
 }
 
+TEST_CASE("attributes have effective dates: a company that grows has two rows, and a corrected one changes") {
+    test::TestDatabase database;
+    auto admin = database.connect("admin");
+    auto tenants = declared();
+    auto& attributes = tenants.resellers[0].customers[0].attributes;
+    attributes = {{now, "6-10", "E", "奈良県"}};
+    CHECK(apply(admin, tenants).made == 12);
+    attributes.push_back({now + std::chrono::hours{24}, "11-20", "E", "奈良県"});
+    CHECK(apply(admin, tenants).made == 1);
+    attributes[0].prefecture = "滋賀県";
+    const auto changes = apply(admin, tenants);
+    CHECK(changes.made == 0);
+    CHECK(changes.changed == 1);
+    CHECK(database.query("select employees, industry, prefecture from customer_attributes order by effective_from") ==
+          std::vector<std::vector<std::string>>{{"6-10", "E", "滋賀県"}, {"11-20", "E", "奈良県"}});
+}
+
 TEST_CASE("an appliance does not change its customer unnoticed: its rental must be ended first") {
     test::TestDatabase database;
     auto admin = database.connect("admin");
