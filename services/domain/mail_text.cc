@@ -57,8 +57,9 @@ std::vector<TextValues> numbered(const std::vector<std::string>& lines, std::siz
 std::string threat_text(const MailItemFacts& item, Language language) {
     // For the web functions the name is a place on the internet that somebody else chose, or a detector's category.
     const bool web = item.function == Function::wg || item.function == Function::uf;
-    const bool place = web && item.name.find('.') != std::string::npos && item.name.find(' ') == std::string::npos;
-    return or_unknown(place ? shown_host(item.name) : shown_name(item.name), language);
+    const auto word = std::string_view{item.name}.substr(0, item.name.find_first_of(" \t\r\n"));
+    const bool place = web && word.find('.') != std::string_view::npos;
+    return or_unknown(place ? shown_host(word) : shown_name(item.name), language);
 }
 
 // What the appliance did, one of four.

@@ -88,11 +88,12 @@ class BadInput(Journey):
         self.write(ONE, plain(14))
 
     def check_hostile_mail(self):
-        """The URL is text on one line, whatever stands in it, and a clock in 1970 does not date the mail."""
+        """Of the URL only the host is quoted, and a clock in 1970 does not date the mail."""
         mail, = self.mails("owner@mihon.example")
         self.assertIsNone(mail["Bcc"])
         text, page = (mail.get_body((kind,)).get_content().replace("\r\n", "\n") for kind in ("plain", "html"))
-        self.assertRegex(text, r"\nアラート種別：hxxp://infopicked\[\.\]com/aS/<img src=x onerror=alert\(1\)>  Bcc: all@example\[\.\]com\n")
+        self.assertRegex(text, r"\nアラート種別：infopicked\[\.\]com\n")
+        self.assertNotIn("all@example", text + page)
         self.assertRegex(text, r"\n検知日時：2026-04-08 10:4\d:\d\d")
         self.assertNotIn("<img", page)
         self.assertNotIn('href="http://infopicked', page)

@@ -231,7 +231,7 @@ TEST_CASE("what an attacker wrote cannot become a header, a tag, a link or a sec
         CHECK_FALSE(holds(mail.plain, std::string(domain::longest_name, 'z')));
     }
     auto site = item("dangerous_site");
-    site.name = "http://infopicked.com/please-call-0120-999-999";
+    site.name = "http://infopicked.com/please-call-0120-999-999\r\nBcc: all@example.com";
     const auto mail = rendered(digest(Severity::two_stars, {site}));
     CHECK(holds(mail.plain, "アラート種別：infopicked[.]com\n"));
     CHECK_FALSE(holds(mail.html, "0120-999-999"));
