@@ -170,7 +170,9 @@ void Shard::perform(Session& session, const delivery::Actions& actions) {
                        [&](const action::Drop&) {},
                        [&](const action::SendReceived& received) {
                            session.received[index_of(received.lane)] = received;
-                           untold_.insert(session.stream->id());
+                           if (untold_.insert(session.stream->id()).second) {
+                               session.received_ms = steady_ms();
+                           }
                        },
                        [&](const action::SendSettled& settled) {
                            session.settled[index_of(settled.lane)] = settled;
@@ -205,6 +207,13 @@ void Shard::perform(Session& session, const delivery::Actions& actions) {
 bool Shard::may_wait(const Session& session) const {
     return session.untold_bytes < tell_at_bytes && session.untold_batches < tell_at_batches &&
            steady_ms() - session.told_ms < context_.settings.tell_interval.count();
+}
+
+// What is on Kafka will soon be stored, and then that is told instead.
+bool Shard::is_due(const Session& session, std::int64_t now_ms) const {
+    const auto interval = context_.settings.tell_interval.count();
+    const bool settled = std::any_of(session.settled.begin(), session.settled.end(), [](const auto& one) { return one.has_value(); });
+    return now_ms - session.told_ms >= interval && (settled || now_ms - session.received_ms >= interval);
 }
 
 void Shard::tell_watermarks(Session& session) {

@@ -34,6 +34,7 @@ struct Shard::Session {
     std::int64_t heard_ms = 0;         // steady
     std::int64_t finishing_ms = 0;     // steady; 0: not finishing
     std::uint64_t accounted = 0;       // bytes of ours in the common sum of unsettled bytes
+    std::int64_t received_ms = 0;      // steady; since when what is on Kafka is not told
     std::int64_t told_ms = 0;          // steady; when watermarks were last told,
     std::uint64_t untold_bytes = 0;    // and what has come since, in bytes
     std::uint32_t untold_batches = 0;  // and in batches

@@ -15,6 +15,8 @@ namespace {
 using adapters::grpc::CloseCode;
 
 constexpr std::chrono::milliseconds timer_interval{100};
+constexpr std::chrono::milliseconds nap{1};
+constexpr std::size_t enough_to_wake = 256;
 constexpr std::int64_t silence_interval_ms = 1000;  // each look goes over all sessions
 constexpr std::int64_t cancel_after_ms = 5000;      // a finished stream whose agent does not read
 
@@ -41,16 +43,16 @@ void Shard::stop() {
 }
 
 void Shard::post(Work work) {
-    bool first = false;
+    bool wake = false;
     {
         const std::lock_guard lock{mutex_};
         if (stopped_) {
             return;
         }
-        first = queue_.empty();
         queue_.push_back(std::move(work));
+        wake = queue_.size() == (napping_ ? enough_to_wake : 1);
     }
-    if (first) {
+    if (wake) {
         changed_.notify_one();
     }
 }
@@ -61,6 +63,9 @@ void Shard::run(std::stop_token stop) {
     while (true) {
         {
             std::unique_lock lock{mutex_};
+            napping_ = true;
+            changed_.wait_for(lock, stop, nap, [&] { return queue_.size() >= enough_to_wake; });
+            napping_ = false;
             changed_.wait_until(lock, stop, next_timer, [&] { return !queue_.empty(); });
             if (queue_.empty() && stop.stop_requested()) {
                 return;
@@ -159,8 +164,7 @@ void Shard::on_timer(std::int64_t now_ms) {
     }
     const std::vector<std::uint64_t> untold{untold_.begin(), untold_.end()};
     for (const auto id : untold) {
-        if (auto* session = find(id);
-            session != nullptr && now_ms - session->told_ms >= context_.settings.tell_interval.count()) {
+        if (auto* session = find(id); session != nullptr && is_due(*session, now_ms)) {
             tell_watermarks(*session);
         }
     }
