@@ -83,8 +83,40 @@ def eve(d):
     return json.dumps(event, ensure_ascii=False)
 
 
+def sonicwall(d):
+    source, source_port, destination, destination_port = ends(d)
+    outside = source.startswith(("198.", "203.", "141."))
+    macs = {"srcMac": mac(d.company, d.device).replace("-", ":").lower(), "dstMac": "00:00:5e:00:53:fe"}
+    if outside:
+        macs = dict(zip(macs, reversed(macs.values())))
+    if d.function == "AV":
+        what = f'm=809 msg="Gateway Anti-Virus Alert: {d.name} (Trojan) blocked."'
+    else:
+        what = f'm=609 msg="IPS Prevention Alert: {d.name}" sid={90000 + sum(d.name.encode()) % 9999} ipscat="WEB-ATTACKS" ipspri=2'
+    at = d.at.astimezone(timezone.utc)
+    return (f'id=firewall sn=0017C5{d.company.number:06} time="{at:%Y-%m-%d %H:%M:%S} UTC" fw=192.0.2.{d.company.number} pri=1 c=32 {what} n={d.number} '
+            f"src={source}:{source_port}:{'X1' if outside else 'X0'} dst={destination}:{destination_port}:{'X0' if outside else 'X1'} "
+            f"{' '.join(f'{key}={value}' for key, value in macs.items())} proto={transport(min(source_port, destination_port)).lower()}")
+
+
+def fortigate(d):
+    source, source_port, destination, destination_port = ends(d)
+    kind = f'subtype="ips" eventtype="signature" attack="{d.name}" attackid={40000 + sum(d.name.encode()) % 9999} severity="high" action="dropped"'
+    if d.function == "AV":  # the client is the source; what comes in to it was sent by the destination
+        source, source_port, destination, destination_port = destination, destination_port, source, source_port
+        kind = (f'subtype="virus" eventtype="infected" direction="incoming" virus="{d.name}" virusid={sum(d.name.encode())} '
+                f'filename="{FILES[d.number % len(FILES)]}" action="blocked"')
+    device, other = mac(d.company, d.device).replace("-", ":").lower(), "00:00:5e:00:53:fe"
+    inside = source.startswith("192.168.")
+    return (f'date={d.at:%Y-%m-%d} time={d.at:%H:%M:%S} tz="+0900" logid="0419016384" type="utm" level="alert" {kind} '
+            f"srcip={source} srcport={source_port} dstip={destination} dstport={destination_port} srcmac=\"{device if inside else other}\" "
+            f"dstmac=\"{other if inside else device}\" proto={17 if transport(min(source_port, destination_port)) == 'UDP' else 6} "
+            f"service=\"{'SMTP' if d.function == 'AV' else 'HTTP'}\"")
+
+
 # By source type: the function that writes a line, and the functions of an appliance that the format can carry as the tables name them.
-FORMATS = {"native": (native, {"AV", "IPS", "WG"}), "suricata-eve": (eve, {"AV", "IPS", "WG"})}
+FORMATS = {"native": (native, {"AV", "IPS", "WG"}), "suricata-eve": (eve, {"AV", "IPS", "WG"}), "sonicwall": (sonicwall, {"AV", "IPS"}),
+           "fortigate": (fortigate, {"AV", "IPS"})}
 
 
 def format_of(company):
