@@ -209,10 +209,10 @@ reconnect_longest_ms = 2000
     def log_tail(self, name, lines=15):
         return "\n".join((self.dir / "log" / f"{name}.log").read_text(errors="replace").splitlines()[-lines:])
 
-    def start(self):
-        for role in ROLES:
+    def start(self, roles=ROLES):
+        for role in roles:
             self.start_role(role)
-        for role in ROLES:
+        for role in roles:
             self.wait_ready(role)
         for utm_id in self.agents:
             self.start_agent(utm_id)

@@ -30,7 +30,8 @@ def report(replay, name, *options):
     return [dict(zip(lines[0], row, strict=True)) for row in lines[1:]]
 
 
-def of(replay, policy):
+def of(replay, policy=None):
+    """Without a policy nothing was mailed, and the mails are those that each policy would have made."""
     tables = Tables()
     severity(tables, report(replay, "severity"), report(replay, "sides"))
     for by, heading in (("size", "tables 5-3 to 5-9: companies by size"), ("industry", "tables 5-11 to 5-17: companies by industry"),
@@ -102,11 +103,12 @@ def weeks(tables, rows):
 
 def mails(tables, rows, policy):
     """The severities that a policy mails are published; mails and customers are not. Both policies are computed from the verdicts;
-    for the one in force, what was really closed must be the same."""
+    for the one in force, if any, what was really closed must be the same."""
     found = {r["policy"]: {key: int(r[key]) for key in ("detections", "mails", "customers")} for r in rows}
     lines = [Line(f"detections mailed under {p}", sum(count for _, _, _, count, _, mailed in published.severity_rows() if mailed[p]), found[p]["detections"])
              for p in published.POLICIES]
-    lines += [Line(f"{what} under {policy}, computed and really closed", found[policy][what], found["sent"][what]) for what in ("detections", "mails", "customers")]
+    if policy:
+        lines += [Line(f"{what} under {policy}, computed and really closed", found[policy][what], found["sent"][what]) for what in ("detections", "mails", "customers")]
     tables.add("tables 3-7 and 4-21: what is mailed", lines)
     for p in published.POLICIES:
         tables.figures.update({f"mails.{p}": found[p]["mails"], f"mailed_customers.{p}": found[p]["customers"]})
