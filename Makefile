@@ -25,7 +25,7 @@ test:
 
 bench:
 	@deploy/dev/install
-	@deploy/dev/build release mimamori mimamori-agent mimamori-load mimamori-micro
+	@deploy/dev/build release mimamori mimamori-agent mimamori-agent-static mimamori-load mimamori-micro
 	@bench/run
 	@build/release/bench/micro/mimamori-micro
 
