@@ -1,7 +1,8 @@
 // What the statically linked program has in place of shared libraries: fmt, of which Debian has no archive, and
 // refusals of what the C library would load at run time. Such parts fit only the C library they were built with, and
 // the appliance's may be another one or none: loading them could end the process. Nothing here is missed: names are
-// resolved by c-ares, and OpenSSL's providers are built in. Not part of the dynamically linked program.
+// resolved by c-ares, and OpenSSL's providers and the mail charsets are built in. Not part of the dynamically linked
+// program.
 #include <dlfcn.h>
 #include <netdb.h>
 

@@ -1,19 +1,16 @@
 #include "appliance-agent/sources/encoded_words.h"
 
-#include <iconv.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <optional>
 #include <utility>
 
+#include "appliance-agent/sources/charsets/convert.h"
 #include "base/text.h"
 
 namespace mimamori::agent::sources {
 namespace {
 
-constexpr std::string_view replacement = "\xEF\xBF\xBD";
 constexpr std::size_t max_header_bytes = 8192;  // what follows is of no use to a reader
 
 std::string lower(std::string_view text) {
@@ -23,54 +20,28 @@ std::string lower(std::string_view text) {
     return out;
 }
 
-// The C library's name of a mail charset: the vendors' supersets, so that ① and ㈱ survive. Null if not served.
-const char* library_charset(std::string_view charset) {
-    static constexpr std::array<std::pair<std::string_view, const char*>, 15> names{{
-        {"shift_jis", "CP932"},
-        {"shift-jis", "CP932"},
-        {"sjis", "CP932"},
-        {"x-sjis", "CP932"},
-        {"cp932", "CP932"},
-        {"windows-31j", "CP932"},
-        {"euc-jp", "EUC-JP-MS"},
-        {"x-euc-jp", "EUC-JP-MS"},
-        {"us-ascii", "ASCII"},
-        {"iso-8859-1", "CP1252"},
-        {"windows-1252", "CP1252"},
-        {"gb2312", "GB18030"},
-        {"gbk", "GB18030"},
-        {"gb18030", "GB18030"},
-        {"euc-kr", "CP949"},
+// The vendors' supersets, so that ① and ㈱ survive. Null if not served.
+const Charset* charset_named(std::string_view name) {
+    static constexpr std::array<std::pair<std::string_view, const Charset*>, 15> names{{
+        {"shift_jis", &cp932},
+        {"shift-jis", &cp932},
+        {"sjis", &cp932},
+        {"x-sjis", &cp932},
+        {"cp932", &cp932},
+        {"windows-31j", &cp932},
+        {"euc-jp", &euc_jp},
+        {"x-euc-jp", &euc_jp},
+        {"us-ascii", &ascii},
+        {"iso-8859-1", &cp1252},
+        {"windows-1252", &cp1252},
+        {"gb2312", &gb18030},
+        {"gbk", &gb18030},
+        {"gb18030", &gb18030},
+        {"euc-kr", &cp949},
     }};
     const auto* found =
-        std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.first == charset; });
+        std::find_if(names.begin(), names.end(), [&](const auto& known) { return known.first == name; });
     return found == names.end() ? nullptr : found->second;
-}
-
-// `bytes` of a charset the C library knows, as UTF-8; empty if this machine lacks the charset.
-std::optional<std::string> convert(const char* charset, std::string bytes) {
-    const iconv_t converter = ::iconv_open("UTF-8", charset);
-    if (converter == reinterpret_cast<iconv_t>(-1)) {
-        return std::nullopt;
-    }
-    std::string out;
-    char* in = bytes.data();
-    std::size_t left = bytes.size();
-    while (left > 0) {
-        std::array<char, 1024> block;
-        char* to = block.data();
-        std::size_t room = block.size();
-        const auto result = ::iconv(converter, &in, &left, &to, &room);
-        const int error = errno;
-        out.append(block.data(), block.size() - room);
-        if (result == static_cast<std::size_t>(-1) && error != E2BIG) {
-            out.append(replacement);
-            ++in;
-            --left;
-        }
-    }
-    ::iconv_close(converter);
-    return out;
 }
 
 // ISO-2022-JP as EUC-JP: its escape sequences say which set follows, EUC marks every byte.
@@ -112,15 +83,15 @@ std::string iso_2022_jp_to_euc(std::string_view bytes) {
     return out;
 }
 
-std::optional<std::string> to_utf8(std::string_view charset, std::string bytes) {
+std::optional<std::string> decoded(std::string_view charset, const std::string& bytes) {
     if (charset == "utf-8" || charset == "utf8") {
         return base::to_valid_utf8(bytes, 3 * bytes.size());
     }
     if (charset.starts_with("iso-2022-jp")) {
-        return convert("EUC-JP-MS", iso_2022_jp_to_euc(bytes));
+        return to_utf8(euc_jp, iso_2022_jp_to_euc(bytes));
     }
-    const char* name = library_charset(charset);
-    return name == nullptr ? std::nullopt : convert(name, std::move(bytes));
+    const auto* known = charset_named(charset);
+    return known == nullptr ? std::nullopt : std::optional{to_utf8(*known, bytes)};
 }
 
 std::string from_base64(std::string_view text) {
@@ -192,9 +163,7 @@ std::optional<EncodedWord> encoded_word(std::string_view text) {
 
 std::string plain(std::string_view text) {
     if (text.find("\x1B$") != std::string_view::npos) {
-        if (auto decoded = to_utf8("iso-2022-jp", std::string(text))) {
-            return *std::move(decoded);
-        }
+        return to_utf8(euc_jp, iso_2022_jp_to_euc(text));
     }
     return base::to_valid_utf8(text, 3 * text.size());
 }
@@ -228,8 +197,8 @@ std::string decode_encoded_words(std::string_view header) {
         if (plain_from == 0 || !only_blanks) {
             out += plain(before);
         }
-        auto decoded = to_utf8(run->charset, std::move(run->bytes));
-        out += decoded ? *std::move(decoded) : base::to_valid_utf8(header.substr(at, end - at), 3 * (end - at));
+        auto word = decoded(run->charset, run->bytes);
+        out += word ? *std::move(word) : base::to_valid_utf8(header.substr(at, end - at), 3 * (end - at));
         at = plain_from = end;
     }
     return out + plain(header.substr(plain_from));

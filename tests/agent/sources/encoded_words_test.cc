@@ -39,6 +39,8 @@ TEST_CASE("mail subjects as mailers write them") {
          "a\xEF\xBF\xBD"
          "b"},
         {"broken bytes of a library charset are replaced", "=?EUC-JP?Q?a=FF?=", "a\xEF\xBF\xBD"},
+        {"a pair that EUC-KR lacks is replaced", "=?EUC-KR?Q?=A2=E8?=", "\xEF\xBF\xBD\xEF\xBF\xBD"},
+        {"EUC-KR", "=?EUC-KR?B?x9Gxubi7IQ==?=", "한국말!"},
         {"bare ISO-2022-JP", "\x1B$B@A5a=q\x1B(B A", "請求書 A"},
         {"bare UTF-8", "請求書", "請求書"},
     };
