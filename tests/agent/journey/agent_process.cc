@@ -18,7 +18,8 @@ namespace {
 
 pid_t spawn(const std::vector<std::string>& arguments, const std::string& out, const std::string& err) {
     std::vector<char*> argv;
-    static const std::string program = MIMAMORI_AGENT_PROGRAM;
+    const char* named = std::getenv("MIMAMORI_AGENT_PROGRAM");
+    static const std::string program = named != nullptr ? named : MIMAMORI_AGENT_PROGRAM;
     argv.push_back(const_cast<char*>(program.c_str()));
     for (const auto& argument : arguments) {
         argv.push_back(const_cast<char*>(argument.c_str()));

@@ -1,4 +1,5 @@
-// The real executable as a child process, with a folder, a certificate and a log of its own.
+// The real executable as a child process, with a folder, a certificate and a log of its own: the one of this build, or
+// which the environment's MIMAMORI_AGENT_PROGRAM names.
 #pragma once
 
 #include <sys/types.h>
