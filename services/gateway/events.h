@@ -47,6 +47,7 @@ inline constexpr Event kafka_away{"kafka_away", Level::alarm,
                                   "Kafka does not answer the gateway, or partitions have no leader."};
 inline constexpr Event partitions_unread{"partitions_unread", Level::alarm,
                                          "No correlator holds the lease of a partition; what arrives there waits."};
-inline constexpr Event grpc_error{"grpc_error", Level::warning, "gRPC reported an error of its own."};
+inline constexpr Event uplink_error{"uplink_error", Level::warning,
+                                    "A TLS handshake failed, connections cannot be taken, or new certificate files are not good."};
 
 }  // namespace mimamori::gateway

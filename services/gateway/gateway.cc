@@ -58,11 +58,11 @@ base::Expected<void> Gateway::run(std::stop_token stop) {
             "the limit of open files leaves no room for agents: set LimitNOFILE to gateway.max_streams and 256 more");
     }
     settings_.server.max_streams = std::min(settings_.server.max_streams, room);
-    adapters::grpc::route_grpc_log([this](const std::string& text) {
+    settings_.server.report = [this](const std::string& text) {
         if (text.find("peer did not return a certificate") == std::string::npos) {  // our own probe, or a port scan
-            events_.emit(grpc_error, {{"detail", text}});
+            events_.emit(uplink_error, {{"detail", text}});
         }
-    });
+    };
 
     Workers workers{settings_.login, settings_.database_workers, max_queued_database_work};
     LogWriter log{settings_, events_, metrics_};
@@ -116,7 +116,7 @@ base::Expected<void> Gateway::run(std::stop_token stop) {
         result = maintenance.run(stop);
         drain(settings_, reception, shards, log, **server);
     }
-    // From here on nobody calls any more: gRPC is silent, then progress, then PostgreSQL, then the shards.
+    // From here on nobody calls any more: the listener is silent, then progress, then PostgreSQL, then the shards.
     reading.request_stop();
     reading.join();
     workers.stop();
@@ -125,7 +125,6 @@ base::Expected<void> Gateway::run(std::stop_token stop) {
     }
     (void)log.flush(last_words);
     log.close();
-    adapters::grpc::route_grpc_log({});
     return result;
 }
 

@@ -45,6 +45,7 @@ base::Expected<Settings> read_settings(const platform::Config& config) {
     out.server.max_streams = size("max_streams", 16'000, 1, 1'000'000);
     out.database_workers = size("database_workers", 4, 1, 100);
     out.session_threads = size("session_threads", 2, 1, 64);
+    out.server.io_threads = size("io_threads", 2, 1, 64);
     out.max_unsettled_bytes = size("max_unsettled_bytes", 256UL << 20U, 1L << 20U, 1L << 40U);
     out.session.max_batch_entries = static_cast<std::uint32_t>(size("max_batch_entries", 1000, 1, 100'000));
     out.session.max_batch_bytes = static_cast<std::uint32_t>(size("max_batch_bytes", 1U << 20U, 4096, 4L << 20U));

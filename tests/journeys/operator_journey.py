@@ -164,7 +164,7 @@ class OperatorJourney(Journey):
         shutil.copy(self.service.dir / "ca" / "ca.pem", self.service.dir / "agents" / TWO / "ca.pem")
         self.service.start_agent(TWO)
         self.something_more(TWO)
-        self.wait_for_log("gateway", "grpc_error")
+        self.wait_for_log("gateway", "uplink_error")
         self.wait_for_log(f"agent-{TWO}", "uplink_ended")
         self.end(f"agent-{TWO}")
         self.renew_certificate(TWO, self.service.dir / "ca")

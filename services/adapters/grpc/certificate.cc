@@ -58,17 +58,16 @@ base::Expected<std::string> contents(const std::string& setting, const std::stri
 
 }  // namespace
 
-std::optional<PeerCertificate> read_certificate(std::string_view pem) {
-    const auto certificate = parse(pem);
+std::optional<PeerCertificate> read_certificate(const X509* certificate) {
     PeerCertificate out;
     unsigned int size = 0;
-    if (!certificate || X509_digest(certificate.get(), EVP_sha256(), out.fingerprint.data(), &size) != 1 ||
+    if (certificate == nullptr || X509_digest(certificate, EVP_sha256(), out.fingerprint.data(), &size) != 1 ||
         size != out.fingerprint.size()) {
         return std::nullopt;
     }
-    out.not_before = time_of(X509_get0_notBefore(certificate.get()));
-    out.not_after = time_of(X509_get0_notAfter(certificate.get()));
-    out.p256 = on_p256(X509_get0_pubkey(certificate.get()));
+    out.not_before = time_of(X509_get0_notBefore(certificate));
+    out.not_after = time_of(X509_get0_notAfter(certificate));
+    out.p256 = on_p256(X509_get0_pubkey(certificate));
     return out;
 }
 

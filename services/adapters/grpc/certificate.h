@@ -2,6 +2,8 @@
 // certificate is, PostgreSQL says; not here.
 #pragma once
 
+#include <openssl/types.h>
+
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -25,8 +27,8 @@ struct PeerCertificate {
     bool p256 = false;  // an ECDSA key on P-256
 };
 
-// The first certificate of a PEM text; empty if it cannot be read.
-std::optional<PeerCertificate> read_certificate(std::string_view pem);
+// Empty if it cannot be read.
+std::optional<PeerCertificate> read_certificate(const X509* certificate);
 
 // Certificates that are revoked or whose rental has ended. Asked in every handshake, resumed ones too; replaced as a whole.
 class DenyList {

@@ -1,7 +1,9 @@
-// The gateway's listener: mTLS (TLS 1.3, P-256), client certificates required, one Stream for each connected agent.
-// Not the session: StreamEvents is the role's.
+// The gateway's listener: gRPC over HTTP/2 (nghttp2) and mTLS (OpenSSL; TLS 1.3, P-256), client certificates required,
+// one Stream for each connected agent. Not the session: StreamEvents is the role's. decisions/0007 says why it is not
+// gRPC's own.
 //
-// What is bounded: size of a frame, streams in total, time of a handshake, streams of one connection, pings of a peer.
+// What is bounded: size of a frame, streams and connections in total, time of a handshake and of a connection without a
+// stream, streams and resets of one connection, its headers, pings of a peer, frames that wait to be written.
 #pragma once
 
 #include <chrono>
@@ -27,15 +29,16 @@ struct ServerSettings {
     std::chrono::milliseconds keepalive_time{60'000};  // a silent connection is asked after this time
     std::chrono::milliseconds keepalive_timeout{20'000};
     std::chrono::milliseconds min_ping_interval{15'000};  // an agent that pings more often is cut off
+    std::chrono::milliseconds handshake_limit{10'000};
+    std::chrono::milliseconds idle_limit{30'000};  // for a connection without a stream
+    std::size_t io_threads = 2;
+    std::function<void(const std::string& text)>
+        report;  // what went wrong with a peer or a file; a few a second at most
 };
 
 // Raises the soft limit of open files to the hard one and returns how many streams it has room for beside what the
-// process needs itself. One `accept` that fails for want of a descriptor kills gRPC's listener for good.
+// process needs itself.
 std::size_t raise_open_files_limit();
-
-// Routes what gRPC itself reports (errors only) to `log`, for the whole process; empty: it is thrown away. Until the first
-// call gRPC writes to stderr. `log` is not called any more when another call of this function has returned.
-void route_grpc_log(std::function<void(const std::string& text)> log);
 
 class UplinkServer {
   public:
