@@ -12,13 +12,13 @@
 namespace mimamori::bench {
 
 namespace uplink = agent::uplink;
-namespace pb = agent::uplink::pb;
 using delivery::Lane;
 
 namespace {
 
 constexpr std::array all_lanes{Lane::urgent, Lane::normal, Lane::rollup};
 constexpr std::int64_t retry_us = 500'000;
+constexpr std::int64_t answer_us = 30'000'000;  // from connecting to HelloAck
 
 }  // namespace
 
@@ -98,14 +98,13 @@ std::uint64_t Schedule::owed(std::int64_t now_us) const {
     return out;
 }
 
-Appliance::Appliance(const Options& options, const Traffic& traffic, std::string utm_id, uplink::Identity identity,
-                     std::size_t number, Tally& tally, std::function<void()> wake)
+Appliance::Appliance(const Options& options, const Traffic& traffic, std::string utm_id, std::size_t number,
+                     Tally& tally, Connect connect)
     : options_{options},
       traffic_{traffic},
       utm_id_{std::move(utm_id)},
-      identity_{std::move(identity)},
       tally_{tally},
-      wake_{std::move(wake)},
+      connect_{std::move(connect)},
       spools_{Spool{traffic, Lane::urgent, !options.postgres_host.empty()},
               Spool{traffic, Lane::normal, !options.postgres_host.empty()},
               Spool{traffic, Lane::rollup, !options.postgres_host.empty()}},
@@ -114,45 +113,56 @@ Appliance::Appliance(const Options& options, const Traffic& traffic, std::string
       next_line_{static_cast<std::uint32_t>(number * 97)},
       made_(options.what == Traffic::What::detections ? 0 : traffic.size()) {}
 
-void Appliance::open() {
-    connection_ = std::make_unique<uplink::Connection>(options_.address, "", identity_, wake_);
+void Appliance::open(std::int64_t now_us) {
+    connection_ = connect_();
     said_hello_ = connected_ = false;
     retry_at_us_ = next_heartbeat_us_ = INT64_MAX;
+    answer_by_us_ = now_us + answer_us;
     link_.connected();
+}
+
+void Appliance::lose(const Ended& ended, std::int64_t now_us) {
+    ++tally_.ended;
+    tally_.last_end = ended.what;
+    if (ended.refused) {
+        tally_.failed = fmt::format("{}: refused: {}", utm_id_, ended.what);
+    }
+    connection_.reset();
+    connected_ = false;
+    link_.disconnected();
+    retry_at_us_ = now_us + retry_us;
+    answer_by_us_ = INT64_MAX;
+}
+
+void Appliance::read() {
+    if (connection_) {
+        connection_->on_ready();
+    }
 }
 
 std::int64_t Appliance::step(std::int64_t now_us) {
     if (!connection_ && now_us >= retry_at_us_) {
-        open();
-    }
-    while (connection_) {
-        const auto frame = connection_->take();
-        if (!frame) {
-            break;
-        }
-        receive(*frame, now_us);
+        open(now_us);
     }
     if (connection_) {
-        if (const auto ended = connection_->ended()) {
-            ++tally_.ended;
-            tally_.last_end = ended->what;
-            if (ended->refused) {
-                tally_.failed = fmt::format("{}: refused: {}", utm_id_, ended->what);
-            }
-            connection_.reset();
-            connected_ = false;
-            link_.disconnected();
-            retry_at_us_ = now_us + retry_us;
+        while (const auto frame = connection_->take()) {
+            receive(*frame, now_us);
         }
     }
     make_due(now_us);
     send_again_us_ = INT64_MAX;
-    while (connection_ && connection_->can_write() && send(now_us)) {
+    if (connection_) {
+        send_all(now_us);
+        if (const auto ended = connection_->ended()) {
+            lose(*ended, now_us);
+        } else if (now_us >= answer_by_us_) {
+            lose({false, "the gateway did not answer Hello in time"}, now_us);
+        }
     }
     const bool makes = began_ && !finished_;
     const auto due = makes && under_way() < options_.window ? schedule_.next_due() : INT64_MAX;
     const auto closed = makes ? schedule_.next_closed(now_us) : INT64_MAX;
-    return std::min({due, closed, next_heartbeat_us_, retry_at_us_, send_again_us_});
+    return std::min({due, closed, next_heartbeat_us_, retry_at_us_, answer_by_us_, send_again_us_});
 }
 
 void Appliance::receive(const pb::GatewayFrame& frame, std::int64_t now_us) {
@@ -160,6 +170,7 @@ void Appliance::receive(const pb::GatewayFrame& frame, std::int64_t now_us) {
         case pb::GatewayFrame::kHelloAck: {
             const auto& ack = frame.hello_ack();
             connected_ = true;
+            answer_by_us_ = INT64_MAX;
             ++tally_.connections;
             limits_.max_batch_entries = ack.limits().max_batch_entries();
             limits_.max_batch_bytes = ack.limits().max_batch_bytes();
@@ -252,6 +263,18 @@ void Appliance::make_due(std::int64_t now_us) {
     }
 }
 
+// Writes until there is nothing to send or the gateway leaves too much of it.
+void Appliance::send_all(std::int64_t now_us) {
+    bool room_again = true;
+    while (room_again) {
+        while (connection_->can_write() && send(now_us)) {
+        }
+        const bool was_full = !connection_->can_write();
+        connection_->flush();
+        room_again = was_full && connection_->can_write();
+    }
+}
+
 bool Appliance::send(std::int64_t now_us) {
     if (!said_hello_) {
         said_hello_ = true;
@@ -268,14 +291,14 @@ bool Appliance::send(std::int64_t now_us) {
             state.set_first(spool.first());
             state.set_last(spool.last_durable());
         }
-        connection_->write(std::move(frame));
+        connection_->write(frame);
         return true;
     }
     if (now_us >= next_heartbeat_us_) {
         next_heartbeat_us_ = now_us + heartbeat_us_;
         pb::AgentFrame frame;
         frame.mutable_heartbeat()->set_agent_clock_us(real_us());
-        connection_->write(std::move(frame));
+        connection_->write(frame);
         return true;
     }
     return std::any_of(all_lanes.begin(), all_lanes.end(), [&](Lane lane) { return send_lane(lane, now_us); });
@@ -305,7 +328,7 @@ bool Appliance::send_lane(Lane lane, std::int64_t now_us) {
                          limits_.max_batch_bytes);
     link_.sent(lane, batch.last, batch.raw_bytes);
     ++tally_.batches;
-    connection_->write(std::move(batch.frame));
+    connection_->write(batch.frame);
     return true;
 }
 

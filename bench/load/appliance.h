@@ -1,6 +1,5 @@
-// One appliance's agent as far as the service can tell: its certificate, its connection, its three lanes. The transport
-// and the frames are the agent's own, what is sent and freed is decided by its AgentLink. Used by one thread. Not a
-// spool on disk.
+// One appliance's agent as far as the service can tell: its certificate, its connection, its three lanes. The frames
+// are the agent's own, what is sent and freed is decided by its AgentLink. Used by one thread. Not a spool on disk.
 #pragma once
 
 #include <array>
@@ -8,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "appliance-agent/uplink/connection.h"
+#include "bench/load/connection.h"
 #include "bench/load/options.h"
 #include "bench/load/spool.h"
 
@@ -48,10 +47,12 @@ class Schedule {
 
 class Appliance {
   public:
-    Appliance(const Options& options, const Traffic& traffic, std::string utm_id, agent::uplink::Identity identity,
-              std::size_t number, Tally& tally, std::function<void()> wake);
+    using Connect = std::function<std::unique_ptr<Connection>()>;
+    Appliance(const Options& options, const Traffic& traffic, std::string utm_id, std::size_t number, Tally& tally,
+              Connect connect);
 
-    void open();
+    void open(std::int64_t now_us);
+    void read();  // what came over the connection; step() takes it
     // Takes what came, makes what is due, sends what may be sent. Returns when to be called again at the latest.
     std::int64_t step(std::int64_t now_us);
     void see(delivery::Lane lane, delivery::Seq before, std::int64_t now_us);
@@ -71,9 +72,11 @@ class Appliance {
     const std::vector<std::uint64_t>& made() const { return made_; }  // entries by line, of blocks
 
   private:
-    void receive(const agent::uplink::pb::GatewayFrame& frame, std::int64_t now_us);
-    void on_word(const agent::uplink::pb::Settled& settled, bool is_hello_ack, std::int64_t now_us);
+    void lose(const Ended& ended, std::int64_t now_us);
+    void receive(const pb::GatewayFrame& frame, std::int64_t now_us);
+    void on_word(const pb::Settled& settled, bool is_hello_ack, std::int64_t now_us);
     void make_due(std::int64_t now_us);
+    void send_all(std::int64_t now_us);
     bool send(std::int64_t now_us);
     bool send_lane(delivery::Lane lane, std::int64_t now_us);
     void make(std::int64_t due_us);
@@ -81,17 +84,16 @@ class Appliance {
     const Options& options_;
     const Traffic& traffic_;
     const std::string utm_id_;
-    const agent::uplink::Identity identity_;
     Tally& tally_;
-    std::function<void()> wake_;
+    const Connect connect_;
     std::array<Spool, delivery::lane_count> spools_;
     delivery::AgentLink link_;
-    std::unique_ptr<agent::uplink::Connection> connection_;
+    std::unique_ptr<Connection> connection_;
     Schedule schedule_;
     std::uint32_t next_line_;
     std::vector<std::uint64_t> made_;
     delivery::AgentLimits limits_;
-    std::int64_t heartbeat_us_ = 0, next_heartbeat_us_ = INT64_MAX, retry_at_us_ = INT64_MAX,
+    std::int64_t heartbeat_us_ = 0, next_heartbeat_us_ = INT64_MAX, retry_at_us_ = INT64_MAX, answer_by_us_ = INT64_MAX,
                  send_again_us_ = INT64_MAX;
     bool said_hello_ = false, connected_ = false, began_ = false, finished_ = false;
 };

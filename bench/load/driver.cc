@@ -11,7 +11,8 @@ constexpr std::int64_t between_scans_us = 1'000;
 
 }  // namespace
 
-Driver::Driver(const Options& options, const Traffic& traffic) : options_{options}, traffic_{traffic} {}
+Driver::Driver(const Options& options, const Traffic& traffic, const Target& target)
+    : options_{options}, traffic_{traffic}, target_{target} {}
 
 Driver::~Driver() {
     stop();
@@ -19,20 +20,21 @@ Driver::~Driver() {
 
 void Driver::add(std::string utm_id, agent::uplink::Identity identity, std::size_t number) {
     const auto index = appliances_.size();
-    appliances_.push_back(std::make_unique<Appliance>(options_, traffic_, std::move(utm_id), std::move(identity),
-                                                      number, tally_, [this, index] { ready(index); }));
+    appliances_.push_back(std::make_unique<Appliance>(
+        options_, traffic_, std::move(utm_id), number, tally_, [this, index, identity = std::move(identity)] {
+            return std::make_unique<Connection>(target_, identity, poller_, index);
+        }));
 }
 
 void Driver::start() {
     at_.assign(appliances_.size(), INT64_MAX);
-    queued_ = std::make_unique<std::atomic<bool>[]>(appliances_.size());
     thread_ = std::thread{[this] { run(); }};
 }
 
 void Driver::stop() {
     if (thread_.joinable()) {
         stop_ = true;
-        wake();
+        poller_.wake();
         thread_.join();
         for (const auto& appliance : appliances_) {
             appliance->close();
@@ -40,27 +42,12 @@ void Driver::stop() {
     }
 }
 
-void Driver::wake() {
-    const std::lock_guard lock{mutex_};
-    woken_ = true;
-    changed_.notify_one();
-}
-
-void Driver::ready(std::size_t appliance) {
-    if (queued_[appliance].exchange(true)) {
-        return;
-    }
-    const std::lock_guard lock{mutex_};
-    ready_.push_back(appliance);
-    if (ready_.size() == 1) {
-        changed_.notify_one();
-    }
-}
-
 void Driver::seen(const std::vector<Seen>& seen) {
-    const std::lock_guard lock{mutex_};
-    seen_.insert(seen_.end(), seen.begin(), seen.end());
-    changed_.notify_one();
+    {
+        const std::lock_guard lock{mutex_};
+        seen_.insert(seen_.end(), seen.begin(), seen.end());
+    }
+    poller_.wake();
 }
 
 Standing Driver::standing() const {
@@ -74,21 +61,17 @@ std::string Driver::failed() const {
 }
 
 void Driver::run() {
-    std::vector<std::size_t> ready;
     std::vector<Seen> seen;
     bool began = false, finished = false;
     std::int64_t next_scan = 0, next_look = 0;
     while (!stop_) {
+        const auto until = std::min(std::max(earliest_, next_scan), next_look);
+        const auto ready = poller_.wait(std::max<std::int64_t>(0, until - steady_us()));
+        const auto now = steady_us();
         {
-            std::unique_lock lock{mutex_};
-            const auto until = std::min(std::max(earliest_, next_scan), next_look);
-            changed_.wait_for(lock, std::chrono::microseconds{std::max<std::int64_t>(0, until - steady_us())},
-                              [&] { return woken_ || !ready_.empty() || !seen_.empty(); });
-            woken_ = false;
-            ready.swap(ready_);
+            const std::lock_guard lock{mutex_};
             seen.swap(seen_);
         }
-        const auto now = steady_us();
         if (const auto at = begin_at_.load(); at != 0 && !std::exchange(began, at != 0)) {
             tally_.latencies.from_us = at + std::chrono::microseconds{options_.warm_up}.count();
             for (std::size_t i = 0; i < appliances_.size(); ++i) {
@@ -108,11 +91,10 @@ void Driver::run() {
         }
         seen.clear();
         for (const auto appliance : ready) {
-            queued_[appliance] = false;  // before the step: what comes from now on is news
+            appliances_[appliance]->read();
             step(appliance, now);
         }
-        ready.clear();
-        open_some();
+        open_some(now);
         if (now >= earliest_ && now >= next_scan) {
             next_scan = now + between_scans_us;
             earliest_ = INT64_MAX;
@@ -135,7 +117,7 @@ void Driver::step(std::size_t appliance, std::int64_t now_us) {
     earliest_ = std::min(earliest_, at_[appliance]);
 }
 
-void Driver::open_some() {
+void Driver::open_some(std::int64_t now_us) {
     if (opened_ == appliances_.size()) {
         return;
     }
@@ -145,7 +127,7 @@ void Driver::open_some() {
                                                           appliances_.begin() + static_cast<std::ptrdiff_t>(opened_),
                                                           [](const auto& appliance) { return appliance->opening(); }));
     for (; opening < most && opened_ < appliances_.size(); ++opening, ++opened_) {
-        appliances_[opened_]->open();
+        appliances_[opened_]->open(now_us);
         at_[opened_] = earliest_ = 0;
     }
 }

@@ -1,9 +1,9 @@
-// One thread that works for a share of the appliances: steps those that gRPC woke and those whose time has come, and
-// opens connections a bounded number at a time. Not a clock of the load: each appliance's schedule is.
+// One thread that works for a share of the appliances: waits for their connections, steps those that have news and
+// those whose time has come, and opens connections a bounded number at a time. Not a clock of the load: each
+// appliance's schedule is.
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -26,7 +26,7 @@ struct Standing {  // as of the last look, at most 100 ms ago
 
 class Driver {
   public:
-    Driver(const Options& options, const Traffic& traffic);
+    Driver(const Options& options, const Traffic& traffic, const Target& target);
     ~Driver();
     Driver(const Driver&) = delete;
     Driver& operator=(const Driver&) = delete;
@@ -38,11 +38,11 @@ class Driver {
     // Any thread.
     void begin(std::int64_t at_us) {
         begin_at_ = at_us;
-        wake();
+        poller_.wake();
     }
     void finish() {
         finish_ = true;
-        wake();
+        poller_.wake();
     }
     void seen(const std::vector<Seen>& seen);
     Standing standing() const;
@@ -53,27 +53,23 @@ class Driver {
 
   private:
     void run();
-    void wake();
-    void ready(std::size_t appliance);
     void step(std::size_t appliance, std::int64_t now_us);
-    void open_some();
+    void open_some(std::int64_t now_us);
     void look(std::int64_t now_us);
 
     const Options& options_;
     const Traffic& traffic_;
+    const Target& target_;
     Tally tally_;
+    Poller poller_;
     std::vector<std::unique_ptr<Appliance>> appliances_;
     std::vector<std::int64_t> at_;  // when each is to be stepped at the latest
     std::int64_t earliest_ = 0;     // of at_
     std::size_t opened_ = 0;        // the first so many have been opened once
-    std::unique_ptr<std::atomic<bool>[]> queued_;
     std::atomic<std::int64_t> begin_at_{0};
     std::atomic<bool> finish_{false}, stop_{false};
     mutable std::mutex mutex_;
-    std::condition_variable changed_;
-    std::vector<std::size_t> ready_;
     std::vector<Seen> seen_;
-    bool woken_ = false;
     Standing standing_;
     std::string failed_;
     std::thread thread_;

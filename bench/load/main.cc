@@ -1,11 +1,11 @@
 // Plays many agents against a running service: `mimamori-load run` sends, `mimamori-load identities` makes
 // certificates. bench/README.md says how to read what it prints. Ends with 0 only when every entry it made is settled
 // under its own hash.
-#include <absl/synchronization/mutex.h>
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <thread>
@@ -84,29 +84,38 @@ bool wait_for(const char* event, const Run& run, const Drivers& drivers, std::ch
     }
 }
 
+struct Named {
+    std::string utm_id;
+    agent::uplink::Identity identity;
+};
+
 // The identities in the folder, in the order of their names: `connections` of them from `first` on.
-int add_appliances(const Options& options, Drivers& drivers) {
-    std::vector<std::string> homes;
+base::Expected<std::vector<Named>> read_identities(const Options& options) {
+    const auto refused = [](std::string what) { return base::failure(base::FailureKind::refused, std::move(what)); };
+    std::vector<std::filesystem::path> homes;
     for (const auto& entry : std::filesystem::directory_iterator{options.identities}) {
-        homes.push_back(entry.path().string());
+        homes.push_back(entry.path());
     }
     std::sort(homes.begin(), homes.end());
     if (homes.size() < options.first + options.connections) {
-        fmt::print(stderr, "load: {} holds {} identities, {} connections are asked for\n", options.identities,
-                   homes.size(), options.connections);
-        return 1;
+        return refused(fmt::format("{} holds {} identities, {} connections are asked for", options.identities,
+                                   homes.size(), options.connections));
     }
     const auto now = std::chrono::time_point_cast<base::Micros>(std::chrono::system_clock::now());
+    std::vector<Named> out;
     for (std::size_t i = 0; i < options.connections; ++i) {
         const auto& home = homes[options.first + i];
-        auto identity = agent::uplink::read_identity({home + "/ca.pem", home + "/agent.pem", home + "/agent.key"}, now);
+        auto identity = agent::uplink::read_identity({home / "ca.pem", home / "agent.pem", home / "agent.key"}, now);
         if (!identity) {
-            fmt::print(stderr, "load: {}\n", identity.error().what);
-            return 1;
+            return tl::unexpected{identity.error()};
         }
-        drivers[i % drivers.size()]->add(std::filesystem::path{home}.filename().string(), std::move(*identity), i);
+        if (!out.empty() && identity->ca_pem != out.front().identity.ca_pem) {
+            return refused(fmt::format("{} trusts another authority than {}: use one folder for each", home.string(),
+                                       out.front().utm_id));
+        }
+        out.push_back({home.filename().string(), std::move(*identity)});
     }
-    return 0;
+    return out;
 }
 
 int run(const Options& options) {
@@ -114,17 +123,28 @@ int run(const Options& options) {
     ::getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &files);
-    absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // as the gateway does
-    agent::uplink::route_grpc_log([](const std::string& text) { fmt::print(stderr, "load: gRPC: {}\n", text); });
+    std::signal(SIGPIPE, SIG_IGN);  // a connection that is gone is an error of that connection
 
+    auto identities = read_identities(options);
+    if (!identities) {
+        fmt::print(stderr, "load: {}\n", identities.error().what);
+        return 1;
+    }
+    const auto target = find_target(options.address, identities->front().identity.ca_pem);
+    if (!target) {
+        fmt::print(stderr, "load: {}\n", target.error().what);
+        return 1;
+    }
     const Traffic traffic{options.what};
     Drivers drivers;
     for (std::size_t i = 0; i < options.threads; ++i) {
-        drivers.push_back(std::make_unique<Driver>(options, traffic));
+        drivers.push_back(std::make_unique<Driver>(options, traffic, *target));
     }
-    if (const int failed = add_appliances(options, drivers); failed != 0) {
-        return failed;
+    for (std::size_t i = 0; i < identities->size(); ++i) {
+        auto& one = (*identities)[i];
+        drivers[i % drivers.size()]->add(std::move(one.utm_id), std::move(one.identity), i);
     }
+    identities->clear();
     std::unique_ptr<Watcher> watcher;
     if (!options.postgres_host.empty()) {
         auto started = Watcher::start(options, drivers);
