@@ -39,6 +39,7 @@ base::Expected<std::string> read_file(const std::string& path) {
     if (out.empty() || out.size() > max_file_bytes) {
         return base::failure(FailureKind::refused, fmt::format("{} must hold 1 to {} bytes", path, max_file_bytes));
     }
+    out.shrink_to_fit();  // it is kept
     return out;
 }
 
