@@ -1,4 +1,5 @@
-// The agent's frames on the wire and the gateway's words as the protocol's types. No state.
+// The agent's frames on the wire and the gateway's words as the protocol's types. No state but the
+// compressor's working memory, one for each thread.
 #pragma once
 
 #include <array>
