@@ -60,6 +60,11 @@ std::string Driver::failed() const {
     return failed_;
 }
 
+std::string Driver::last_end() const {
+    const std::lock_guard lock{mutex_};
+    return last_end_;
+}
+
 void Driver::run() {
     std::vector<Seen> seen;
     bool began = false, finished = false;
@@ -142,6 +147,7 @@ void Driver::look(std::int64_t now_us) {
     const std::lock_guard lock{mutex_};
     standing_ = now;
     failed_ = tally_.failed;
+    last_end_ = tally_.last_end;
 }
 
 }  // namespace mimamori::bench

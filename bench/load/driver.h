@@ -47,6 +47,7 @@ class Driver {
     void seen(const std::vector<Seen>& seen);
     Standing standing() const;
     std::string failed() const;
+    std::string last_end() const;  // why a connection ended, as of the last look
 
     const std::vector<std::unique_ptr<Appliance>>& appliances() const { return appliances_; }
     const Tally& tally() const { return tally_; }
@@ -71,7 +72,7 @@ class Driver {
     mutable std::mutex mutex_;
     std::vector<Seen> seen_;
     Standing standing_;
-    std::string failed_;
+    std::string failed_, last_end_;
     std::thread thread_;
 };
 

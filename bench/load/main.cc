@@ -161,6 +161,11 @@ int run(const Options& options) {
     if (!wait_for("opening", run, drivers, options.opening,
                   [&](const Standing& s) { return s.connected == options.connections; })) {
         fmt::print(stderr, "load: not all appliances could connect\n");
+        for (const auto& driver : drivers) {
+            if (const auto why = driver->last_end(); !why.empty()) {
+                fmt::print(stderr, "load: {}\n", why);
+            }
+        }
         return 1;
     }
     run.began_us = steady_us();
