@@ -22,7 +22,7 @@ namespace mimamori::adapters::grpc {
 namespace {
 
 constexpr int backlog = 4096;  // the kernel takes its own limit where that is lower
-constexpr int tick_ms = 1000;
+constexpr int tick_ms = 250;
 constexpr int without_descriptors_ms = 100;
 constexpr int at_once = 64;
 

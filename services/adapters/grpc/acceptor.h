@@ -15,7 +15,7 @@ class Acceptor {
     struct Uses {
         std::function<bool()> has_room;  // for one more connection; otherwise it is closed at once
         std::function<void(int socket, std::string peer)> take;
-        std::function<void()> tick;  // every second or so
+        std::function<void()> tick;  // a few times a second
         std::function<void(const std::string&)> report;
     };
     explicit Acceptor(Uses uses);

@@ -29,7 +29,6 @@ Connection::Connection(int socket, std::string peer, SSL_CTX& tls, ServerContext
       opened_{std::chrono::steady_clock::now()},
       heard_{opened_},
       without_streams_since_{opened_} {
-    context_.open_connections.fetch_add(1, std::memory_order_relaxed);
     if (tls_) {
         SSL_set_fd(tls_.get(), socket_);
         SSL_set_accept_state(tls_.get());

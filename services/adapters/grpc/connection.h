@@ -30,7 +30,7 @@ class Connection final : private StreamOwner {
   public:
     using Time = std::chrono::steady_clock::time_point;
 
-    // Owns the socket, which must not block.
+    // Owns the socket, which must not block, and its place among the open connections.
     Connection(int socket, std::string peer, SSL_CTX& tls, ServerContext& context, ConnectionOwner& owner);
     ~Connection() override;
     Connection(const Connection&) = delete;

@@ -1,5 +1,7 @@
 #include "adapters/grpc/io_thread.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -26,7 +28,7 @@ IoThread::~IoThread() {
     drain(std::chrono::steady_clock::now());
     join();
     for (const auto& newcomer : newcomers_) {
-        ::close(newcomer.socket);
+        turn_away(newcomer);
     }
     for (const int fd : {epoll_, bell_}) {
         if (fd >= 0) {
@@ -67,6 +69,7 @@ void IoThread::wake() {
 }
 
 void IoThread::adopt(int socket, std::string peer, SslContext tls) {
+    context_.open_connections.fetch_add(1, std::memory_order_relaxed);
     post(newcomers_, Newcomer{socket, std::move(peer), std::move(tls)});
 }
 
@@ -86,6 +89,10 @@ void IoThread::wait_for_room(Connection& connection, bool wait) {
 }
 
 void IoThread::run() {
+    sigset_t pipe;
+    ::sigemptyset(&pipe);
+    ::sigaddset(&pipe, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &pipe, nullptr);  // OpenSSL writes to sockets that may be closed
     auto next_sweep = std::chrono::steady_clock::now() + sweep_interval;
     while (!draining_until_ || !connections_.empty()) {
         wait(next_sweep);
@@ -156,7 +163,7 @@ void IoThread::take_what_was_asked() {
 
 void IoThread::take_in(Newcomer newcomer) {
     if (draining_until_) {
-        ::close(newcomer.socket);
+        turn_away(newcomer);
         return;
     }
     ConnectionOwner& self = *this;
@@ -169,6 +176,11 @@ void IoThread::take_in(Newcomer newcomer) {
     }
     auto* key = connection.get();
     connections_.emplace(key, std::move(connection));
+}
+
+void IoThread::turn_away(const Newcomer& newcomer) {
+    ::close(newcomer.socket);
+    context_.open_connections.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void IoThread::sweep(Connection::Time now) {

@@ -49,6 +49,7 @@ class IoThread final : private ConnectionOwner {
     void wait(Connection::Time next_sweep);
     void take_what_was_asked();
     void take_in(Newcomer newcomer);
+    void turn_away(const Newcomer& newcomer);
     void sweep(Connection::Time now);
     template <class Posted>
     void post(std::vector<Posted>& list, Posted item);

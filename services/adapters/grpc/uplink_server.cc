@@ -17,7 +17,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::seconds reload_files_interval{10};
 constexpr std::size_t kept_files = 256;  // for Kafka, PostgreSQL, status pages, and connections that have no stream yet
 constexpr std::size_t without_stream = 128;  // of those, at once
 constexpr std::size_t max_reports_a_second = 5;
@@ -86,7 +85,7 @@ struct UplinkServer::Parts {
         if (Clock::now() < next_look) {
             return;
         }
-        next_look = Clock::now() + reload_files_interval;
+        next_look = Clock::now() + context.settings.reload_interval;
         if (const auto done = tls.reload(); !done) {
             reports.add("the new certificate files are not taken, the old ones stay: " + done.error().what);
         }

@@ -31,6 +31,7 @@ struct ServerSettings {
     std::chrono::milliseconds min_ping_interval{15'000};  // an agent that pings more often is cut off
     std::chrono::milliseconds handshake_limit{10'000};
     std::chrono::milliseconds idle_limit{30'000};  // for a connection without a stream
+    std::chrono::milliseconds reload_interval{10'000};  // between looks at the three files
     std::size_t io_threads = 2;
     std::function<void(const std::string& text)>
         report;  // what went wrong with a peer or a file; a few a second at most
