@@ -17,7 +17,7 @@ void put_count(TextValues& out, const Sum& sum) {
     out["count_unknown"] = sum.at_least && sum.entries == 0;
 }
 
-TextValues item_values(const LossItem& item, std::size_t number) {
+TextValues item_values(const LossItem& item, std::size_t number, Language language) {
     TextValues out;
     out["number"] = std::to_string(number);
     out["utm_id"] = item.utm_id;
@@ -27,8 +27,9 @@ TextValues item_values(const LossItem& item, std::size_t number) {
     const bool known = item.oldest && item.newest;
     out["has_times"] = known;
     out["times_in_part"] = known && item.times_incomplete;
-    out["from"] = known ? base::format_jst(*item.oldest) : "";
-    out["until"] = known ? base::format_jst(*item.newest) : "";
+    const auto span = known ? span_text(*item.oldest, *item.newest, language) : SpanText{};
+    out["from"] = span.from;
+    out["until"] = span.until;
     return out;
 }
 
@@ -51,7 +52,7 @@ TextValues loss_values(const LossFacts& facts, Language language) {
     const auto shown_items = std::min(facts.items.size(), most_items_in_a_mail);
     std::vector<TextValues> shown;
     for (std::size_t i = 0; i < shown_items; ++i) {
-        shown.push_back(item_values(facts.items[i], i + 1));
+        shown.push_back(item_values(facts.items[i], i + 1, language));
     }
 
     auto out = frame_values(facts.frame, language);

@@ -18,8 +18,27 @@ constexpr std::array<const char*, 12> month_names{"January",   "February", "Marc
                                                   "May",       "June",     "July",     "August",
                                                   "September", "October",  "November", "December"};
 
+constexpr std::array<const char*, 7> weekdays_ja{"日", "月", "火", "水", "木", "金", "土"};
+constexpr std::array<const char*, 7> weekdays_en{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+
 std::string two_digits(int value) {
     return (value < 10 ? "0" : "") + std::to_string(value);
+}
+
+std::string day_text(const base::CivilTime& at, Language language) {
+    const std::chrono::sys_days day = std::chrono::year{at.year} / at.month / at.day;
+    const auto weekday = std::chrono::weekday{day}.c_encoding();
+    const auto number = std::to_string(at.day);
+    if (language == Language::en) {
+        return std::string{weekdays_en[weekday]} + " " + number + " " + month_name(at.month) + " " +
+               std::to_string(at.year);
+    }
+    return std::to_string(at.year) + "年" + std::to_string(at.month) + "月" + number + "日（" + weekdays_ja[weekday] +
+           "）";
+}
+
+std::string clock_text(const base::CivilTime& at) {
+    return two_digits(at.hour) + ":" + two_digits(at.minute);
 }
 
 std::string first_of(const std::set<std::string>& values) {
@@ -93,9 +112,13 @@ TextValues item_values(const MailItemFacts& item, Language language) {
     put_action(out, {&item});
     out["has_device_name"] = !item.device_name.empty();
     out["device_name"] = shown_name(item.device_name);
+    // The customer's own end, as device_key() has it: few readers know which of the two addresses that is.
+    const auto& device_ip = item.direction == Direction::inbound_attack ? item.destination_ip : item.source_ip;
+    out["has_device_ip"] = item.direction != Direction::unknown && !device_ip.empty();
+    out["device_ip"] = or_unknown(device_ip, language);
     out["alert_kind"] = threat_text(item, language);
     out["alert_id"] = item.alert_id;
-    out["observed_at"] = base::format_jst(item.observed_at);
+    out["observed_at"] = time_text(item.observed_at, language);
     out["source_ip"] = or_unknown(item.source_ip, language);
     out["destination_ip"] = or_unknown(item.destination_ip, language);
     out["source_port"] = port_text(item.source_port, language);
@@ -217,6 +240,21 @@ std::string yen_text(std::int64_t yen, Language language) {
     return yen % 10'000 == 0 ? with_commas(yen / 10'000) + "万円" : with_commas(yen) + "円";
 }
 
+std::string minute_text(base::Time at, Language language) {
+    const auto civil = base::civil_jst(at);
+    return day_text(civil, language) + (language == Language::en ? ", " : "") + clock_text(civil);
+}
+
+std::string time_text(base::Time at, Language language) {
+    return minute_text(at, language) + ":" + two_digits(base::civil_jst(at).second);
+}
+
+SpanText span_text(base::Time from, base::Time until, Language language) {
+    const auto end = base::civil_jst(until);
+    const bool same_day = day_text(base::civil_jst(from), language) == day_text(end, language);
+    return {minute_text(from, language), same_day ? clock_text(end) : minute_text(until, language)};
+}
+
 std::string month_name(int month) {
     return month_names[static_cast<std::size_t>(month - 1)];
 }
@@ -228,7 +266,7 @@ std::string window_text(base::Time start, base::Time end, Language language) {
     if (language == Language::en) {
         const auto& at = whole_hour ? from : until;
         const auto day = std::to_string(at.day) + " " + month_name(at.month);
-        const auto clock = two_digits(at.hour) + ":" + two_digits(at.minute);
+        const auto clock = clock_text(at);
         return whole_hour ? day + ", " + clock + " to " + two_digits((at.hour + 1) % 24) + ":00"
                           : day + ", until " + clock;
     }

@@ -6,11 +6,6 @@
 namespace mimamori::domain {
 namespace {
 
-// Seconds say nothing here: "2026-04-08 09:12".
-std::string minute_text(base::Time at) {
-    return base::format_jst(at).substr(0, 16);
-}
-
 // The first most_items_in_a_mail of `all` as values, and how many more there are.
 template <class Item, class Values>
 void put_items(TextValues& out, const std::vector<Item>& all, Values values) {
@@ -25,12 +20,13 @@ void put_items(TextValues& out, const std::vector<Item>& all, Values values) {
     out["items"] = std::move(shown);
 }
 
-std::vector<TextValues> span_values(const std::vector<TimeSpan>& spans) {
+std::vector<TextValues> span_values(const std::vector<TimeSpan>& spans, Language language) {
     std::vector<TextValues> out;
     for (std::size_t i = 0; i < std::min(spans.size(), most_spans_told); ++i) {
+        const auto text = span_text(spans[i].from, spans[i].until, language);
         TextValues span;
-        span["from"] = minute_text(spans[i].from);
-        span["until"] = minute_text(spans[i].until);
+        span["from"] = text.from;
+        span["until"] = text.until;
         out.push_back(std::move(span));
     }
     return out;
@@ -48,11 +44,11 @@ TextValues silence_values(const SilenceFacts& facts, Language language) {
     put_number(out, "hours", longest.count());
     out["within_the_hour"] = longest.count() == 0;
     out["site"] = shown_name(facts.appliances.front().site_name);
-    put_items(out, facts.appliances, [](const SilentAppliance& item) {
+    put_items(out, facts.appliances, [&](const SilentAppliance& item) {
         TextValues values;
         values["item_site"] = shown_name(item.site_name);
         values["utm_id"] = item.utm_id;
-        values["last_heard"] = minute_text(item.last_heard_at);
+        values["last_heard"] = minute_text(item.last_heard_at, language);
         return values;
     });
     out["link"] = facts.frame.desk.portal_url + "/appliances";
@@ -74,12 +70,12 @@ TextValues quiet_month_values(const QuietMonthFacts& facts, Language language) {
     put_number(out, "attacks", facts.attacks_stopped);
     out["no_attacks"] = facts.attacks_stopped == 0;
     out["from"] = out["until"] = std::string{};  // a template may name them where no appliance was silent
-    put_items(out, facts.appliances, [](const ReportedAppliance& item) {
+    put_items(out, facts.appliances, [&](const ReportedAppliance& item) {
         TextValues values;
         values["site"] = shown_name(item.site_name);
         values["utm_id"] = item.utm_id;
         values["ran"] = item.silent.empty();
-        values["silences"] = span_values(item.silent);
+        values["silences"] = span_values(item.silent, language);
         values["more_silences"] = item.silent.size() > most_spans_told;
         put_number(values, "more_silence_count",
                    static_cast<std::int64_t>(item.silent.size() - std::min(item.silent.size(), most_spans_told)));

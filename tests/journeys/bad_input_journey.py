@@ -94,7 +94,7 @@ class BadInput(Journey):
         text, page = (mail.get_body((kind,)).get_content().replace("\r\n", "\n") for kind in ("plain", "html"))
         self.assertRegex(text, r"\nアラート種別：infopicked\[\.\]com\n")
         self.assertNotIn("all@example", text + page)
-        self.assertRegex(text, r"\n検知日時：2026-04-08 10:4\d:\d\d")
+        self.assertRegex(text, r"\n検知日時：2026年4月8日（水）10:4\d:\d\d")
         self.assertNotIn("<img", page)
         self.assertNotIn('href="http://infopicked', page)
 

@@ -1,5 +1,7 @@
 #include "notifier/mail_fixture.h"
 
+#include <fmt/format.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -84,8 +86,12 @@ domain::MailFrame frame(Language language) {
                          "desk@example.com",
                          "受付は24時間",
                          "https://portal.example.com"};
-    domain::DeskFacts en{"Cyber Otasuketai",          "Monitoring Centre", "0120-000-000",
-                         "weekdays 9:00 to 18:00",    "desk@example.com",  "any time",
+    domain::DeskFacts en{"Cyber Otasuketai",
+                         "Monitoring Centre",
+                         "0120-000-000",
+                         "weekdays 9:00 to 18:00, closed on holidays",
+                         "desk@example.com",
+                         "any time",
                          "https://portal.example.com"};
     return {.customer_name = "株式会社みほん製作所",
             .contact_name = "",
@@ -106,11 +112,13 @@ domain::MailItemFacts item(std::string_view class_id, int device, Language langu
     out.direction = domain::Direction::outbound_malicious;
     out.action = domain::Action::blocked;
     out.name = "JSIG-RAT GHOST-Activity-9";
-    out.source_ip = "192.0.2." + std::to_string(device % 250);
+    const auto device_ip = "192.0.2." + std::to_string(1 + (device - 1) % 250);
+    out.source_ip = device_ip;
     out.destination_ip = "203.0.113.45";
     out.source_port = 49731;
     out.destination_port = 443;
-    out.lan_mac = out.device_key = "00-00-5E-00-53-" + std::string(number.size() < 2 ? "0" : "") + number;
+    out.device_key = "device " + number;
+    out.lan_mac = fmt::format("00-00-5E-00-53-{:02X}", device % 256);
     out.device_name = device == 1 ? (language == Language::ja ? "経理のパソコン" : "Accounting PC") : "";
     out.utm_id = "0000000000";
     out.action_needed = c.action_needed;
@@ -121,13 +129,13 @@ domain::MailItemFacts item(std::string_view class_id, int device, Language langu
         out.action = domain::Action::rewritten;
         out.name = "Trojan.MSOffice.SAgent.4";
         out.source_ip = "198.51.100.7";
-        out.destination_ip = "192.0.2." + std::to_string(device % 250);
+        out.destination_ip = device_ip;
         out.source_port = 110;
         out.destination_port = 50122;
     } else if (class_id == "weak_password") {
         out.direction = domain::Direction::internal_weakness;
         out.name = "HTTP Basic Auth Default Password Login attempt (admin)-2";
-        out.destination_ip = "192.0.2.1";
+        out.destination_ip = "192.0.2.254";
         out.destination_port = 80;
     } else if (class_id == "dangerous_site" || class_id == "advert_redirect") {
         out.function = domain::Function::wg;

@@ -83,7 +83,7 @@ TEST_CASE("the cost follows the terms in force, and stars decide what of them is
     CHECK(holds(mail.plain, "（訪問）は、1回5万円相当まで、年1回まで"));
     CHECK_FALSE(holds(mail.plain, "または遠隔"));
     const auto english = rendered(facts, Language::en).plain;
-    CHECK(holds(english, "(on site) is paid by insurance, up to 50,000 yen each time, once a year."));
+    CHECK(holds(english, "(on site) is covered by insurance, up to 50,000 yen each time, once a year."));
     CHECK_FALSE(holds(rendered(digest(Severity::two_stars, {item("malware_traffic")})).plain, "年2回まで"));
     CHECK(holds(rendered(digest(Severity::one_star, {item("virus_received")})).plain, "対象ではありません"));
 }
@@ -102,8 +102,7 @@ TEST_CASE("two stars and one star have mails of their own") {
 
 TEST_CASE("news of what was told before says so, and what to do if it does not end") {
     const auto mail = rendered(digest(Severity::three_stars, {continuing(item("remote_control"), 7)}));
-    CHECK(mail.subject ==
-          "【サイバーお助け隊】★★★（高）対応をお願いします：ウイルス感染の疑い（続報）（4月8日10時台）");
+    CHECK(mail.subject == "【サイバーお助け隊】★★★（高）対応をお願いします：続報 ウイルス感染の疑い（4月8日10時台）");
     CHECK(holds(mail.plain, "前にお知らせした検知が、この時間帯にも7回ありました。"));
     CHECK(holds(mail.plain, "次の手順を終えた後も続いている場合は、相談窓口にお電話ください。"));
     check_golden("continues_ja", mail);
@@ -126,7 +125,7 @@ TEST_CASE("a digest of several groups by kind, worst first, and tells each devic
               0) == 0);
     CHECK(mail.plain.find("[1] 弱いパスワードの使用（2件）") < mail.plain.find("[2] 注意が必要な通信（1件）"));
     CHECK(mail.plain.find("[2] 注意が必要な通信（1件）") < mail.plain.find("[3] 届いたファイルのウイルス（2件）"));
-    CHECK(holds(mail.plain, "対象の機器：経理のパソコン、お名前の登録がない機器1台"));
+    CHECK(holds(mail.plain, "対象の機器：経理のパソコン、お名前の登録がない機器1台（IPアドレスは下の"));
     CHECK(count_of(mail.plain, "アラートID：") == 5);
     check_golden("several_ja", mail);
     check_golden("several_en",
@@ -195,6 +194,38 @@ TEST_CASE("what was not blocked is not called blocked") {
     const auto several = rendered(digest(Severity::two_stars, {logged, item("malware_traffic", 2)})).plain;
     CHECK(holds(several, "止めていない通信もあります。"));
     CHECK_FALSE(holds(several, "ブロックしました"));
+}
+
+TEST_CASE("a virus that was let through is not called nothing to do") {
+    auto passed = item("virus_received", 2);
+    passed.action = domain::Action::logged;
+    const auto single = rendered(digest(Severity::one_star, {passed}));
+    CHECK(single.subject ==
+          "【サイバーお助け隊】★☆☆（低）確認をお願いします：届いたファイルのウイルス（4月8日10時台）");
+    CHECK(single.plain.rfind("【確認をお願いします】「届いたファイルのウイルス」を検知しましたが、止めていません。\n",
+                             0) == 0);
+    const auto several = rendered(digest(Severity::one_star, {passed, item("virus_received", 3)}));
+    const auto english = item("virus_received", 2, Language::en);
+    auto passed_en = english;
+    passed_en.action = domain::Action::logged;
+    const auto single_en = rendered(digest(Severity::one_star, {passed_en}, Language::en), Language::en);
+    const auto several_en = rendered(digest(Severity::one_star, {passed_en, english}, Language::en), Language::en);
+    for (const auto* mail : {&single, &several, &single_en, &several_en}) {
+        for (const auto* text : {&mail->subject, &mail->plain, &mail->html}) {
+            for (const auto* word : {"不要", "必要ありません", "No action", "Nothing"}) {
+                CHECK_FALSE(holds(*text, word));
+            }
+        }
+        const char* asked =
+            mail->plain.front() == '[' ? "Please do not open the email or file" : "開かずに、相談窓口に";
+        CHECK(holds(mail->plain, asked));
+        CHECK(holds(mail->html, asked));
+    }
+    // A kind of its own in a mail whose other kinds have another decision.
+    const auto mixed = rendered(digest(Severity::one_star, {passed, item("weak_password", 1)})).plain;
+    CHECK(holds(mixed, "\n　届いたメールやファイルは開かずに、相談窓口にお知らせください。すでに開いた場合は"));
+    check_golden("let_through_ja", single);
+    check_golden("let_through_en", single_en, Language::en);
 }
 
 TEST_CASE("English counts one and many") {

@@ -24,6 +24,20 @@ TEST_CASE("a mail names the hour it speaks of in Japanese time") {
           "7 April, 23:00 to 00:00");
 }
 
+TEST_CASE("days come with their weekday, in Japanese time, and a span says the day once") {
+    const auto at = [](const char* text) { return *base::parse_timestamp(text); };
+    const auto late = at("2026-04-08T23:59:59+09:00");
+    CHECK(domain::time_text(at("2026-04-08T10:39:40+09:00"), Language::ja) == "2026年4月8日（水）10:39:40");
+    CHECK(domain::time_text(at("2026-04-04T15:00:00Z"), Language::ja) == "2026年4月5日（日）00:00:00");
+    CHECK(domain::time_text(at("1970-01-01T00:00:00Z"), Language::en) == "Thu 1 January 1970, 09:00:00");
+    CHECK(domain::minute_text(late, Language::en) == "Wed 8 April 2026, 23:59");
+    const auto within = domain::span_text(at("2026-04-08T09:12:05+09:00"), late, Language::ja);
+    CHECK(within.from == "2026年4月8日（水）09:12");
+    CHECK(within.until == "23:59");
+    const auto over = domain::span_text(late, late + std::chrono::seconds{1}, Language::ja);
+    CHECK(over.until == "2026年4月9日（木）00:00");
+}
+
 TEST_CASE("of a dangerous site only the host is told, and it is no link") {
     CHECK(domain::shown_host("http://infopicked.com/aS") == "infopicked[.]com");
     CHECK(domain::shown_host("eu.dspultra.com") == "eu[.]dspultra[.]com");

@@ -119,7 +119,7 @@ TEST_CASE("a silent appliance: since when, what to look at, and when nothing nee
     CHECK(mail.plain.rfind("【確認をお願いします】UTM（お貸ししている防御装置）と、4時間以上通信できていません。\n",
                            0) == 0);
     CHECK(holds(mail.plain, "停電や、お休みのために電源を切っている場合は、対応は不要です。"));
-    CHECK(holds(mail.plain, "最後に通信できた日時：2026-04-08 06:41（日本時間）"));
+    CHECK(holds(mail.plain, "最後に通信できた日時：2026年4月8日（水）06:41（日本時間）"));
     check_golden("silence_ja", mail);
     check_golden("silence_en",
                  rendered_silence({{"Head office", "0000000000", at("2026-04-08T06:41:00+09:00")}}, Language::en),
@@ -158,10 +158,10 @@ TEST_CASE("a month in which the appliance was not heard of all the time, or wait
     const auto mail =
         rendered_month({{"本社", "0000000000", silences, false}, {"工場", "0000000001", {}, true}}, 1'204);
     CHECK(mail.plain.rfind("【お願いが1つあります】2026年4月は、", 0) == 0);
-    CHECK(holds(mail.plain, "本社（UTM ID：0000000000）：次の間は、動いていることを確認できませんでした\n"));
-    CHECK(holds(mail.plain, "2026-04-03 12:00 から 2026-04-03 13:35 まで\n"));
+    CHECK(holds(mail.plain, "本社（UTM ID：0000000000）：次の時間帯は、動いていることを確認できませんでした\n"));
+    CHECK(holds(mail.plain, "2026年4月3日（金）12:00から13:35まで\n"));
     CHECK(holds(mail.plain, "ほかに2回\n"));
-    CHECK(holds(mail.plain, "\nお願い：UTMの電源を一度抜き、10秒ほど待ってから差し直してください。"));
+    CHECK(holds(mail.plain, "\nお願い：お仕事に差し支えのない時間に、更新が残っているUTMの電源を一度抜き、"));
     CHECK_FALSE(holds(mail.plain, "対応は不要です"));
     check_golden("quiet_month_gaps_ja", mail);
     CHECK(holds(rendered_month({{"Head office", "0000000000", silences, true}}, 1, Language::en).plain,

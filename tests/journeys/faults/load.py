@@ -14,7 +14,7 @@ operator:
       service_name: {ja: サイバーお助け隊, en: Cyber Otasuketai}
       centre_name: {ja: 監視センター, en: Monitoring Centre}
       phone: 0120-000-000
-      hours: {ja: 平日9時から18時、土日祝日はお休み, en: weekdays 9:00 to 18:00}
+      hours: {ja: 平日9時から18時、土日祝日はお休み, en: "weekdays 9:00 to 18:00, closed on holidays"}
       mail: desk@example.com
       mail_hours: {ja: 受付は24時間, en: any time}
       portal_url: https://portal.example.com
