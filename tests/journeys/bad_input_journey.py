@@ -209,7 +209,7 @@ class BadInput(Journey):
         self.close_the_hour()
         for address in ("owner@mihon.example", "office@mihon.example", "owner@tameshi.example"):
             mail, = self.mails(address)
-            self.assertRegex(mail.get_body(("plain",)).get_content(), r"2026-04-08 10:[34]\d:\d\d")
+            self.assertRegex(mail.get_body(("plain",)).get_content(), r"(2026年4月8日（水）|8 April 2026, )10:[34]\d:\d\d")
         self.assertEqual(self.service.number("select count(*) from alarms where kind = 'relay_slow' and closed_at is null"), 0)
 
 

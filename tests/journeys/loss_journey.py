@@ -1,6 +1,5 @@
 """A spool that was full: what had to be given up is counted exactly, and the customer reads it in one mail."""
 import json
-import re
 import time
 import unittest
 
@@ -48,7 +47,7 @@ class LossJourney(Journey):
         text = mails[0].get_body(("plain",)).get_content()
         self.assertEqual(text.splitlines()[0], first_line)
         self.assertIn(ONE, text)
-        self.assertRegex(text, re.compile(r"2026-04-08 10:39:40.*2026-04-08 10:39:40"))
+        self.assertRegex(text, "2026年4月8日（水）10:39から10:39まで|Wed 8 April 2026, 10:39 to 10:39")
 
     def wait_for_last_line(self):
         """Until the agent has numbered what stands in its file, which it does without the gateway too."""
