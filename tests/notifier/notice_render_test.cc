@@ -84,7 +84,7 @@ TEST_CASE("lost records of the urgent kind ask for a full scan; each appliance i
     const auto mail = rendered_losses({urgent, forked, unknown, blocks});
     CHECK(mail.plain.rfind("【念のため確認をお願いします】検知の記録のうち、少なくとも14件を保存できませんでした。\n",
                            0) == 0);
-    CHECK(holds(mail.plain, "このうち3件は"));
+    CHECK(holds(mail.plain, "失われた記録のうち3件は"));
     CHECK_FALSE(holds(mail.plain, "お客様にしていただくことはありません"));
     check_golden("losses_urgent_ja", mail);
     check_golden("losses_urgent_en", rendered_losses({urgent, forked, unknown, blocks}, Language::en), Language::en);
