@@ -12,7 +12,7 @@ help:
 	@echo "make clean       stop everything and remove what was built"
 
 demo:
-	@deploy/dev/install
+	@deploy/dev/install --no-browser
 	@deploy/dev/build release mimamori mimamori-agent
 	@deploy/dev/demo
 
@@ -24,19 +24,19 @@ test:
 	@tests/run
 
 bench:
-	@deploy/dev/install
+	@deploy/dev/install --no-browser
 	@deploy/dev/build release mimamori mimamori-agent mimamori-agent-static mimamori-load mimamori-micro
 	@bench/run
 	@build/release/bench/micro/mimamori-micro
 
 pilot:
-	@deploy/dev/install
+	@deploy/dev/install --no-browser
 	@deploy/dev/build release mimamori mimamori-agent
 	@tests/pilot/run
 
 FUZZ_SECONDS = 60
 fuzz:
-	@deploy/dev/install
+	@deploy/dev/install --no-browser
 	@deploy/dev/build dev fuzz_targets
 	@tests/fuzz/run "$(FUZZ_SECONDS)"
 

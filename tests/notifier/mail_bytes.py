@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The bytes that mail_render_test wrote, read by another MIME parser and, where Chromium is installed, laid out by a browser.
+"""The bytes that mail_render_test wrote, read by another MIME parser and laid out by a browser.
 
   mail_bytes.py FOLDER REVIEWED      FOLDER: the .eml files; REVIEWED: tests/data/mails
 """
@@ -68,8 +68,11 @@ class MailBytes(unittest.TestCase):
                     if line.startswith(("アラートID：", "Alert ID:")):
                         self.assertIn("".join(line.split()), said)
 
-    @unittest.skipUnless(shutil.which("chromium"), "there is no Chromium to lay the mails out")
     def test_no_mail_is_wider_than_a_telephone(self):
+        missing = [name for name in ("chromium", "fc-list") if not shutil.which(name)]
+        self.assertEqual(missing, [], "a browser must lay the mails out; deploy/dev/install installs it")
+        fonts = subprocess.run(["fc-list", ":lang=ja", "family"], capture_output=True, text=True, timeout=60).stdout
+        self.assertTrue(fonts.strip(), "without a Japanese font the widths mean nothing; deploy/dev/install installs one")
         names = [file.stem for file in self.files]
         with tempfile.TemporaryDirectory() as folder:
             frames = "".join(f'<iframe width={PHONE} height=800 src="{name}.html"></iframe>' for name in names)
@@ -79,7 +82,7 @@ class MailBytes(unittest.TestCase):
             page.write_text(f"<!DOCTYPE html><meta charset=utf-8><style>iframe{{border:0}}</style>{frames}<pre></pre><script>onload = () => "
                             "document.querySelector('pre').textContent = [...document.querySelectorAll('iframe')]"
                             ".map(f => 'width=' + f.contentDocument.documentElement.scrollWidth).join(' ')</script>")
-            done = subprocess.run(["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files",
+            done = subprocess.run(["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--allow-file-access-from-files",
                                    f"--user-data-dir={folder}/profile", "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=100)
             widths = [int(word.split("=")[1]) for word in done.stdout.partition("<pre>")[2].partition("</pre>")[0].split()]
             self.assertEqual(len(widths), len(names), done.stderr[-500:])
