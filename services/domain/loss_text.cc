@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "domain/day_text.h"
+
 namespace mimamori::domain {
 namespace {
 

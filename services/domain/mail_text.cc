@@ -9,37 +9,11 @@
 #include <utility>
 
 #include "base/text.h"
+#include "domain/day_text.h"
 #include "domain/iso_2022_jp.h"
 
 namespace mimamori::domain {
 namespace {
-
-constexpr std::array<const char*, 12> month_names{"January",   "February", "March",    "April",
-                                                  "May",       "June",     "July",     "August",
-                                                  "September", "October",  "November", "December"};
-
-constexpr std::array<const char*, 7> weekdays_ja{"日", "月", "火", "水", "木", "金", "土"};
-constexpr std::array<const char*, 7> weekdays_en{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-
-std::string two_digits(int value) {
-    return (value < 10 ? "0" : "") + std::to_string(value);
-}
-
-std::string day_text(const base::CivilTime& at, Language language) {
-    const std::chrono::sys_days day = std::chrono::year{at.year} / at.month / at.day;
-    const auto weekday = std::chrono::weekday{day}.c_encoding();
-    const auto number = std::to_string(at.day);
-    if (language == Language::en) {
-        return std::string{weekdays_en[weekday]} + " " + number + " " + month_name(at.month) + " " +
-               std::to_string(at.year);
-    }
-    return std::to_string(at.year) + "年" + std::to_string(at.month) + "月" + number + "日（" + weekdays_ja[weekday] +
-           "）";
-}
-
-std::string clock_text(const base::CivilTime& at) {
-    return two_digits(at.hour) + ":" + two_digits(at.minute);
-}
 
 std::string first_of(const std::set<std::string>& values) {
     std::string out;
@@ -81,6 +55,10 @@ std::string threat_text(const MailItemFacts& item, Language language) {
     return or_unknown(place ? shown_host(word) : shown_name(item.name), language);
 }
 
+bool was_stopped(const MailItemFacts& item) {
+    return item.action == Action::blocked || item.action == Action::rewritten;
+}
+
 // What the appliance did, one of four.
 void put_action(TextValues& out, const std::vector<const MailItemFacts*>& items) {
     const auto all = [&](auto is) {
@@ -88,7 +66,7 @@ void put_action(TextValues& out, const std::vector<const MailItemFacts*>& items)
     };
     const bool blocked = all([](Action a) { return a == Action::blocked; });
     const bool rewritten = all([](Action a) { return a == Action::rewritten; });
-    const bool stopped = all([](Action a) { return a == Action::blocked || a == Action::rewritten; });
+    const bool stopped = std::all_of(items.begin(), items.end(), [](const auto* item) { return was_stopped(*item); });
     out["was_blocked"] = blocked;
     out["was_rewritten"] = rewritten;
     out["was_stopped_both"] = stopped && !blocked && !rewritten;
@@ -138,6 +116,17 @@ struct Group {
     std::size_t shown = 0;  // how many of them have a record in the mail
 };
 
+// A class that asks for nothing counts on what the appliance did: of what was let through something is asked.
+int haste(const Group& group) {
+    const auto needed = group.items.front()->action_needed;
+    const bool let_through =
+        std::any_of(group.items.begin(), group.items.end(), [](const auto* i) { return !was_stopped(*i); });
+    return needed == ActionNeeded::needed                ? 0
+           : needed == ActionNeeded::none && let_through ? 1
+           : needed == ActionNeeded::not_urgent          ? 2
+                                                         : 3;
+}
+
 // Worst first: what needs action, then the more frequent; of one class by device, so that one device's stand together.
 std::vector<Group> groups_of(const std::vector<MailItemFacts>& items) {
     std::map<std::string_view, Group> by_class;
@@ -152,9 +141,7 @@ std::vector<Group> groups_of(const std::vector<MailItemFacts>& items) {
         out.push_back(std::move(group));
     }
     std::stable_sort(out.begin(), out.end(), [](const Group& a, const Group& b) {
-        const auto& x = *a.items.front();
-        const auto& y = *b.items.front();
-        return x.action_needed != y.action_needed ? x.action_needed < y.action_needed : a.items.size() > b.items.size();
+        return haste(a) != haste(b) ? haste(a) < haste(b) : a.items.size() > b.items.size();
     });
     out.resize(std::min(out.size(), most_items_in_a_mail));
     auto left = most_items_in_a_mail;
@@ -238,41 +225,6 @@ std::string yen_text(std::int64_t yen, Language language) {
         return with_commas(yen) + " yen";
     }
     return yen % 10'000 == 0 ? with_commas(yen / 10'000) + "万円" : with_commas(yen) + "円";
-}
-
-std::string minute_text(base::Time at, Language language) {
-    const auto civil = base::civil_jst(at);
-    return day_text(civil, language) + (language == Language::en ? ", " : "") + clock_text(civil);
-}
-
-std::string time_text(base::Time at, Language language) {
-    return minute_text(at, language) + ":" + two_digits(base::civil_jst(at).second);
-}
-
-SpanText span_text(base::Time from, base::Time until, Language language) {
-    const auto end = base::civil_jst(until);
-    const bool same_day = day_text(base::civil_jst(from), language) == day_text(end, language);
-    return {minute_text(from, language), same_day ? clock_text(end) : minute_text(until, language)};
-}
-
-std::string month_name(int month) {
-    return month_names[static_cast<std::size_t>(month - 1)];
-}
-
-std::string window_text(base::Time start, base::Time end, Language language) {
-    const auto from = base::civil_jst(start);
-    const auto until = base::civil_jst(end);
-    const bool whole_hour = end - start == std::chrono::hours{1} && from.minute == 0 && from.second == 0;
-    if (language == Language::en) {
-        const auto& at = whole_hour ? from : until;
-        const auto day = std::to_string(at.day) + " " + month_name(at.month);
-        const auto clock = clock_text(at);
-        return whole_hour ? day + ", " + clock + " to " + two_digits((at.hour + 1) % 24) + ":00"
-                          : day + ", until " + clock;
-    }
-    const auto& at = whole_hour ? from : until;
-    const auto day = std::to_string(at.month) + "月" + std::to_string(at.day) + "日" + std::to_string(at.hour) + "時";
-    return whole_hour ? day + "台" : day + two_digits(at.minute) + "分まで";
 }
 
 std::string shown_host(std::string_view url) {

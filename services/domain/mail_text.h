@@ -16,8 +16,6 @@
 
 namespace mimamori::domain {
 
-enum class Language { ja, en };
-
 struct DeskFacts {
     std::string service_name, centre_name;  // in the mail's language
     std::string phone, hours, mail, mail_hours;
@@ -75,21 +73,6 @@ std::string with_commas(std::int64_t value);
 
 // "15万円", "5万円", "16,500円"; in English "150,000 yen".
 std::string yen_text(std::int64_t yen, Language language);
-
-// The hour a mail speaks of: "4月8日10時台" for a whole hour, else "4月8日10時39分まで".
-std::string window_text(base::Time start, base::Time end, Language language);
-
-// A day and time with its weekday: "2026年4月8日（水）10:39:40", in English "Wed 8 April 2026, 10:39:40".
-std::string time_text(base::Time at, Language language);
-
-// The same without seconds, for a span: the end goes without a day where that is the beginning's.
-struct SpanText {
-    std::string from, until;
-};
-std::string minute_text(base::Time at, Language language);
-SpanText span_text(base::Time from, base::Time until, Language language);
-
-std::string month_name(int month);  // English; 1 is January
 
 // The host of a site or URL, in a form that no mail program turns into a link: "infopicked[.]com". Its path, its user
 // part and its port are whatever an attacker likes to write there.

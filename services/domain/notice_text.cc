@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "domain/day_text.h"
+
 namespace mimamori::domain {
 namespace {
 

@@ -9,6 +9,8 @@
 
 namespace mimamori::domain {
 
+enum class Language { ja, en };
+
 struct TextValues;
 using TextValue = std::variant<std::string, bool, std::vector<TextValues>>;
 

@@ -221,11 +221,25 @@ TEST_CASE("a virus that was let through is not called nothing to do") {
         CHECK(holds(mail->plain, asked));
         CHECK(holds(mail->html, asked));
     }
-    // A kind of its own in a mail whose other kinds have another decision.
-    const auto mixed = rendered(digest(Severity::one_star, {passed, item("weak_password", 1)})).plain;
-    CHECK(holds(mixed, "\n　届いたメールやファイルは開かずに、相談窓口にお知らせください。すでに開いた場合は"));
+    // Among others it comes first and decides what the whole mail says.
+    const auto mixed =
+        rendered(digest(Severity::one_star, {item("weak_password", 1), item("weak_password", 4), passed}));
+    CHECK(holds(mixed.subject, "確認をお願いします：届いたファイルのウイルスなど3件"));
+    CHECK(holds(mixed.plain, "\n　届いたメールやファイルは開かずに、相談窓口にお知らせください。すでに開いた場合は"));
+    CHECK(mixed.plain.find("[1] 届いたファイルのウイルス") < mixed.plain.find("[2] 弱いパスワードの使用"));
     check_golden("let_through_ja", single);
     check_golden("let_through_en", single_en, Language::en);
+}
+
+TEST_CASE("where the device is not known, no address is called its own") {
+    auto unclear = item("unclear_traffic", 2);
+    unclear.direction = domain::Direction::unknown;
+    unclear.device_key = "unknown";
+    unclear.lan_mac = "";
+    unclear.source_ip = "203.0.113.9";
+    const auto mail = rendered(digest(Severity::one_star, {unclear}));
+    CHECK(holds(mail.plain, "対象の機器：特定できていません\nお手すき"));
+    check_golden("unclear_ja", mail);
 }
 
 TEST_CASE("English counts one and many") {

@@ -1,6 +1,7 @@
 // Small texts of a mail: money, hours, names that must not become links.
 #include <catch2/catch.hpp>
 
+#include "domain/day_text.h"
 #include "domain/mail_text.h"
 
 using namespace mimamori;
