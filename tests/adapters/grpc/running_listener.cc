@@ -62,6 +62,7 @@ void RunningListener::on_opened(const std::shared_ptr<Stream>& stream) {
     stream->read_next();
     const std::lock_guard lock{mutex_};
     streams_.push_back(stream);
+    ++opened_;
     changed_.notify_all();
 }
 

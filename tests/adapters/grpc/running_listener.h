@@ -1,6 +1,7 @@
 // The uplink's listener in this process, and what happens on its streams, remembered.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -35,7 +36,7 @@ class RunningListener final : public uplink_grpc::StreamEvents {
     bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds limit = 10s);
     // These are for conditions, and for looking when all is quiet.
     std::shared_ptr<Stream> stream(std::size_t number) { return streams_.at(number); }
-    std::size_t opened() const { return streams_.size(); }
+    std::size_t opened() const { return opened_; }
     std::size_t closed() const { return closed_; }
     const std::vector<AgentFrame>& frames() const { return frames_; }
     bool reported(std::string_view part) const;
@@ -54,7 +55,7 @@ class RunningListener final : public uplink_grpc::StreamEvents {
     std::vector<std::shared_ptr<Stream>> streams_;
     std::vector<AgentFrame> frames_;
     std::vector<std::string> reports_;
-    std::size_t closed_ = 0;
+    std::atomic<std::size_t> opened_{0}, closed_{0};
     TestAuthority authority_;
     TemporaryFolder folder_;
     Pem identity_;
