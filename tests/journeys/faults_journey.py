@@ -134,13 +134,12 @@ class FaultsJourney:
             unsent = world.number("select count(*) from outbox where state in ('pending', 'sending')")
             return [f"{open_items} mail items are open and {unsent} mails are not sent"] if open_items or unsent else []
 
-        if at_rest(lambda: judge.entries_differ(world, self.allowed)):
-            world.tell("entries did not settle")
-        at_rest(lambda: disasters.unread_of_log(world) + disasters.unsettled_of_agents(world))
-        at_rest(mails)
+        if (at_rest(lambda: judge.entries_differ(world, self.allowed))
+                or at_rest(lambda: disasters.unread_of_log(world) + disasters.unsettled_of_agents(world)) or at_rest(mails)):
+            world.tell(f"did not settle: {wrong}")
         self.settled_after = time.monotonic() - calm_since
-        wrong = (judge.entries_differ(world, self.allowed) + judge.findings_differ(world) + judge.mails_differ(world, self.allowed)
-                 + judge.streams_differ(world) + disasters.unread_of_log(world) + disasters.unsettled_of_agents(world) + world.crashes)
+        wrong = (judge.entries_differ(world, self.allowed) + judge.findings_differ(world, self.allowed) + judge.mails_differ(world, self.allowed)
+                 + judge.streams_differ(world, self.allowed) + disasters.unread_of_log(world) + disasters.unsettled_of_agents(world) + world.crashes)
         try:
             world.admin("verify")
         except Failed as failure:
@@ -154,7 +153,7 @@ def write_figures(journey, written, seconds):
     figures = Figures("faults_journey", lambda line: print(line, flush=True))
     for name, value, unit in (
             ("lines", written, "lines"), ("kills", journey.killed, "kills"), ("settled_after", journey.settled_after, "s"), ("whole", seconds, "s"),
-            ("lines_lost_as_declared", allowed.lost_lines, "lines"), ("lines_doubled", allowed.doubled_lines, "lines"),
+            ("lines_lost_as_declared", allowed.lost_lines, "lines"), ("entries_gone", sum(allowed.gone.values()), "entries"), ("lines_doubled", allowed.doubled_lines, "lines"),
             ("mails", world.number("select count(*) from outbox where state in ('sent', 'bounced')"), "mails"),
             ("mails_doubled", allowed.doubled_mails, "mails"), ("mails_given_up", allowed.given_up_mails, "mails")):
         figures.add(name, value, unit, conditions)
@@ -189,7 +188,7 @@ def main():
         journey = FaultsJourney(world, kills, plan, defect)
         wrong = journey.run()
         written = sum(ledger.count() for ledger in world.ledgers.values())
-        print(f"faults: {written} lines written, {dict(sorted(world.kills.items()))} killed; allowed: {journey.allowed.lost_lines} lines lost as declared ({journey.allowed.damaged} to a bad disk), "
+        print(f"faults: {written} lines written, {dict(sorted(world.kills.items()))} killed; allowed: {journey.allowed.lost_lines} lines lost as declared ({journey.allowed.damaged} to a bad disk, {sum(journey.allowed.gone.values())} gone), "
               f"{journey.allowed.doubled_lines} lines and {journey.allowed.doubled_mails} mails twice, "
               f"{journey.allowed.given_up_mails} mails given up after five attempts in doubt; {time.monotonic() - began:.0f} s")
         if not wrong and not defect:

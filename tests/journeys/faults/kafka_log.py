@@ -56,6 +56,24 @@ def batches(folder):
             at += size
 
 
+def partition_of(world, customer_id):
+    """Where a customer's records are: the same as domain/delivery/partitioning.h."""
+    value = (customer_id + 0x9E3779B97F4A7C15) % 2**64
+    value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    value = (value ^ value >> 27) * 0x94D049BB133111EB % 2**64
+    return (value ^ value >> 31) % world.partitions
+
+
+def last_offset(batch):
+    return struct.unpack_from(">q", batch)[0] + struct.unpack_from(">i", batch, 23)[0]
+
+
+def cut_from(world, partition, offset):
+    """Cuts off all record batches that reach to this offset or beyond. As cut_tail."""
+    newer = sum(last_offset(batch) >= offset for _, _, batch in batches(folders(world)[partition]))
+    return cut_tail(world, partition, newer) if newer else 0
+
+
 def cut_tail(world, partition, how_many):
     """What a broker's machine forgets when it dies before its disk has all: the newest record batches, the last one in its middle.
     Only while the broker is dead. Returns how many offsets are gone."""
@@ -68,8 +86,7 @@ def cut_tail(world, partition, how_many):
         later.unlink()
     with open(segment, "r+b") as file:
         file.truncate(at + len(first) // 2)
-    last = found[-1][2]
-    return struct.unpack_from(">q", last)[0] + struct.unpack_from(">i", last, 23)[0] + 1 - struct.unpack_from(">q", first)[0]
+    return last_offset(found[-1][2]) + 1 - struct.unpack_from(">q", first)[0]
 
 
 def produce_again(world, partition, batch):

@@ -51,26 +51,28 @@ class Ledger:
         self.kinds = []  # by line number: detection, block, rejected
         self.functions = []
         self.blocks = collections.Counter()  # by key
-        self.devices = set()  # of mailed detections, as device keys
         self.bytes = 0
+
+    def device(self, number):
+        """The device's key, if this is a detection to be mailed."""
+        return f"00-{self.utm_id[0]}{self.utm_id[-1]}-5E-{number // 20 >> 8 & 255:02X}-{number // 20 & 255:02X}-01" if number % 10 in (3, 4) else None
 
     def line(self, number, filler=""):
         """One line; what it is depends on its number alone."""
         common = {"type": "detection", "observed_at": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()), "protocol": "TCP",
                   "threat_id": str(number), "source_ip": f"192.168.{self.customer}0.{number % 200 + 2}", "source_port": 1000 + number % 60000,
                   "destination_ip": "203.0.113.45", "destination_port": 443}
-        device = f"00-{self.utm_id[0]}{self.utm_id[-1]}-5E-{number // 20 >> 8 & 255:02X}-{number // 20 & 255:02X}-01"
         if number % 10 == 0:
-            return "rejected", 0, None, f"no line of ours {self.utm_id} {number}\n"
+            return "rejected", 0, f"no line of ours {self.utm_id} {number}\n"
         if number % 10 in (1, 2):
             line = {"type": "block", "kind": "url", "key": f"ads{number % 37}.{self.utm_id}.example", "category": "広告",
                     "observed_at": common["observed_at"]}
         elif number % 10 == 3:
             line = {**common, "function": "ips", "action": "blocked", "threat_name": "JSIG-RAT GHOST-Activity-9", "vendor_priority": 1,
-                    "lan_mac": device}
+                    "lan_mac": self.device(number)}
         elif number % 10 == 4:
             line = {**common, "function": "wg", "action": "blocked", "destination_host": "infopicked.example",
-                    "url": "http://infopicked.example/aS/" + str(number), "lan_mac": device}
+                    "url": "http://infopicked.example/aS/" + str(number), "lan_mac": self.device(number)}
         elif number % 10 == 5:
             line = {**common, "function": "apg", "action": "logged", "application": "Dropbox"}
         else:
@@ -79,19 +81,17 @@ class Ledger:
             line["url"] = f"http://long.example/{filler}/{number}"
         kind = line["type"]
         function = {"ips": 1, "av": 2, "wg": 3, "uf": 4, "apg": 5}.get(line.get("function"), 0)
-        return kind, function, device if number % 10 in (3, 4) else None, json.dumps(line, ensure_ascii=False) + "\n"
+        return kind, function, json.dumps(line, ensure_ascii=False) + "\n"
 
     def write(self, count, filler=""):
         with self.lock:
             text = ""
             for number in range(len(self.kinds), len(self.kinds) + count):
-                kind, function, device, line = self.line(number, filler)
+                kind, function, line = self.line(number, filler)
                 self.kinds.append(kind)
                 self.functions.append(function)
                 if kind == "block":
                     self.blocks[f"ads{number % 37}.{self.utm_id}.example"] += 1
-                if device:
-                    self.devices.add(device)
                 text += line
             with open(self.file, "a") as out:
                 out.write(text)

@@ -1,11 +1,13 @@
 """A TCP proxy with faults, one link for each way between two parts. A link passes, delays, throttles, holds everything back
-(half-open: nothing arrives and nobody is told), or is cut in the middle of what it carries. Not a protocol's proxy: it sees bytes."""
+(half-open: nothing arrives and nobody is told), or is cut in the middle of what it carries. Not a protocol's proxy: it sees bytes, and
+knows but one message, PostgreSQL's commit, so that a database can be lost just before it."""
 import asyncio
 import socket
 import struct
 import threading
 
 PIECE = 16384
+COMMIT = b"commit\0"  # the end of that message
 
 
 class Link:
@@ -17,10 +19,13 @@ class Link:
         self.bytes_per_s = 0  # 0: as fast as it goes
         self.held = False  # half-open
         self.cut_next = False  # forward half of the next piece, then end that connection
+        self.hold_commit_over = 0  # hold back the next commit of a transaction that carried more bytes than this; 0: none
+        self.commit_held = False  # and it is
         self.connections = set()  # pairs of writers
 
     def heal(self):
         self.delay_s, self.bytes_per_s, self.held, self.cut_next = 0.0, 0, False, False
+        self.hold_commit_over, self.commit_held = 0, False
 
     def state(self):
         return f"{self.name}: {len(self.connections)} connections, delay {self.delay_s}, {self.bytes_per_s} B/s, held {self.held}"
@@ -84,14 +89,22 @@ class Proxy:
                 end.close()
 
     async def carry(self, link, reader, writer, pair):
+        since_commit = 0
         try:
             while piece := await reader.read(PIECE):
+                since_commit += len(piece)
                 if link.delay_s:
                     await asyncio.sleep(link.delay_s)
                 if link.bytes_per_s:
                     await asyncio.sleep(len(piece) / link.bytes_per_s)
                 while link.held:
                     await asyncio.sleep(0.02)
+                if piece.endswith(COMMIT):
+                    if 0 < link.hold_commit_over < since_commit:
+                        link.hold_commit_over, link.commit_held = 0, True
+                        while link.commit_held:
+                            await asyncio.sleep(0.02)
+                    since_commit = 0
                 if link.cut_next and len(piece) > 1:
                     link.cut_next = False
                     writer.write(piece[:len(piece) // 2])

@@ -27,6 +27,7 @@ PARTITIONS = 4
 WINDOW_MS = 3000
 SMALL_SPOOL = "3000000001"  # whose disk is filled
 DAMAGED_SPOOL = "2000000001"  # whose disk gives bad bytes
+SOON_FREED = ("2000000001", "1000000002")  # of two partitions, with small segments: what is settled is soon freed
 SETTINGS = """
 [correlator]
 lease_ms = 2000
@@ -119,7 +120,7 @@ class World(Service):
             text = text.replace("\n[gateway]", "status_interval_ms = 200\n\n[gateway]")
             if utm_id == SMALL_SPOOL:
                 text += "\n[spool]\nmax_mib = 4\n"
-            if utm_id == DAMAGED_SPOOL:
+            if utm_id in SOON_FREED:
                 text += "\n[spool]\nsegment_kib = 64\n"
             config.write_text(text)
             self.ledgers[utm_id] = Ledger(utm_id, log)
