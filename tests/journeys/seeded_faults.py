@@ -4,6 +4,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
@@ -15,14 +16,15 @@ TRIES = 2  # chance decides whether a kill falls into a defect's window
 
 def found(name):
     for attempt in range(TRIES):
+        began = time.monotonic()
         done = subprocess.run([sys.executable, str(HERE / "faults_journey.py"), "--defect", name, "--destroy"], capture_output=True, text=True,
                               env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1"))
         lines = [line.removeprefix("faults: ") for line in done.stdout.splitlines() if line.startswith("faults: ")]
         differences = [line.removeprefix("difference: ") for line in lines if line.startswith("difference: ")]
         if done.returncode == 3 and differences:
-            print(f"{name}: found ({DEFECTS[name].what})", *differences, sep="\n    ", flush=True)
+            print(f"{name}: found in {time.monotonic() - began:.0f} s ({DEFECTS[name].what})", *differences, sep="\n    ", flush=True)
             return True
-        print(f"{name}: not found, try {attempt + 1} of {TRIES}, status {done.returncode}", *lines[-5:], done.stderr[-2000:], sep="\n    ", flush=True)
+        print(f"{name}: not found in {time.monotonic() - began:.0f} s, try {attempt + 1} of {TRIES}, status {done.returncode}", *lines[-5:], done.stderr[-2000:], sep="\n    ", flush=True)
     return False
 
 
