@@ -16,6 +16,8 @@ inline constexpr Event partition_interrupted{
     "partition_interrupted", Level::warning, "Reading or writing a partition failed; it is read again from what is committed."};
 inline constexpr Event partition_stuck{
     "partition_stuck", Level::alarm, "PostgreSQL refuses what a partition brings and no single entry is to blame; nothing is dropped, nothing goes on."};
+inline constexpr Event hanging_worker_ended{
+    "hanging_worker_ended", Level::error, "A correlator hung in a transaction beyond its lease; its session was ended so that another can go on."};
 inline constexpr Event leases_unreadable{
     "leases_unreadable", Level::warning, "The table of leases cannot be read; partitions that are held go on."};
 inline constexpr Event log_replaced{

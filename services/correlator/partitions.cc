@@ -121,8 +121,15 @@ base::Expected<void> Partitions::take(store::Connection& connection, std::int32_
         process_.events().emit(partition_taken, {{"partition", partition}});
         workers_.push_back(std::make_unique<PartitionWorker>(
             PartitionWorker::Parts{settings_, *generation_, packs_, *progress_, process_}, lease));
+        return {};
     }
-    return {};
+    // PostgreSQL ends a transaction that is idle for so long, but not in the middle of a COPY.
+    return store::end_hanging(connection, partition, milliseconds{settings_.login.idle_in_transaction_session_timeout_ms})
+        .map([&](bool ended) {
+            if (ended) {
+                process_.events().emit(hanging_worker_ended, {{"partition", partition}});
+            }
+        });
 }
 
 base::Expected<void> Partitions::release(store::Connection& connection, std::int32_t partition) {

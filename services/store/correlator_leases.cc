@@ -58,6 +58,11 @@ Expected<bool> take_lease(Connection& connection, const Lease& lease, const std:
         .map([](const Result& result) { return !result.empty(); });
 }
 
+Expected<bool> end_hanging(Connection& connection, std::int32_t partition, std::chrono::milliseconds after) {
+    return connection.run("correlator_end_hanging", Params{}.integer(partition).integer(after.count()))
+        .map([](const Result& result) { return result.integer(0, 0) > 0; });
+}
+
 Expected<void> renew_lease(Connection& connection, const Lease& lease) {
     return one_row(connection.run("correlator_renew",
                                   Params{}.integer(lease.partition).bytes(lease.epoch).integer(lease.length.count())),

@@ -35,6 +35,8 @@ Expected<LeaseTable> read_leases(Connection& connection);
 
 // False if it is not free, or its row is locked just now.
 Expected<bool> take_lease(Connection& connection, const Lease& lease, const std::string& holder);
+// Ends the session of a worker whose transaction waits for it `after` its lease has run out. True if there was one.
+Expected<bool> end_hanging(Connection& connection, std::int32_t partition, std::chrono::milliseconds after);
 // Conflict if somebody else has the partition.
 Expected<void> renew_lease(Connection& connection, const Lease& lease);
 Expected<void> release_lease(Connection& connection, const Lease& lease);

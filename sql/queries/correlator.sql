@@ -20,6 +20,16 @@ where partition = (select partition from log_partitions
                    where partition = $1 and lease_until <= clock_timestamp() for update skip locked)
 returning partition
 
+-- name: correlator_end_hanging
+-- $1 partition, $2 milliseconds. Ends the session whose transaction has the row locked this long after the lease has run
+-- out, while it waits for its client: a correlator that hangs in the middle of a COPY would hold it for as long as its
+-- connection lives, since none of PostgreSQL's timeouts ends a COPY that waits for data.
+select count(pg_terminate_backend(l.pid))
+from log_partitions p
+join pg_locks l on l.locktype = 'transactionid' and l.granted and l.transactionid = p.xmax
+join pg_stat_activity a on a.pid = l.pid and a.wait_event = 'ClientRead'
+where p.partition = $1 and p.lease_until + $2 * interval '1 millisecond' <= clock_timestamp()
+
 -- name: correlator_renew
 -- $1 partition, $2 epoch, $3 lease in milliseconds
 update log_partitions set lease_until = clock_timestamp() + $3 * interval '1 millisecond'

@@ -1,4 +1,8 @@
 // Who owns a partition: by PostgreSQL's clock alone, fenced by a random epoch.
+#include <libpq-fe.h>
+
+#include <memory>
+
 #include <catch2/catch.hpp>
 
 #include "store/admin_records.h"
@@ -64,6 +68,32 @@ TEST_CASE("a partition whose row is locked in a transaction is not waited for, e
     CHECK(store::take_lease(l.two, lease(0), "two") == false);
     REQUIRE(l.one.commit());
     CHECK(store::take_lease(l.two, lease(0), "two") == true);
+}
+
+TEST_CASE("a correlator that hangs in the middle of a COPY loses its session, and another takes the partition") {
+    Leases l;
+    const auto held = lease(0, milliseconds{1});
+    REQUIRE(store::take_lease(l.one, held, "one") == true);
+    REQUIRE(l.one.begin());
+    REQUIRE(store::fence(l.one, held, {{1, 1}, std::nullopt}).value());
+    l.database.query("select pg_sleep(0.01)");
+    const auto hanging =
+        std::unique_ptr<PGresult, decltype(&PQclear)>{PQexec(l.one.raw(), "copy detections (id) from stdin"), &PQclear};
+    REQUIRE(PQresultStatus(hanging.get()) == PGRES_COPY_IN);
+    CHECK(store::take_lease(l.two, lease(0), "two") == false);
+    CHECK(store::end_hanging(l.two, 0, std::chrono::minutes{10}) == false);  // may still be at work
+    CHECK(store::end_hanging(l.two, 1, milliseconds{0}) == false);           // nobody's
+    const auto soon = [](const auto& condition) {
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{20};
+        while (!condition() && std::chrono::steady_clock::now() < deadline) {
+        }
+    };
+    base::Expected<bool> ended = false, taken = false;
+    soon([&] { return (ended = store::end_hanging(l.two, 0, milliseconds{0})) != false; });
+    CHECK(ended == true);
+    soon([&] { return (taken = store::take_lease(l.two, lease(0), "two")) != false; });
+    CHECK(taken == true);
+    CHECK(store::end_hanging(l.two, 0, milliseconds{0}) == false);  // held, not hanging
 }
 
 TEST_CASE("correlators that live are counted by their sessions, also those that hold nothing") {
