@@ -10,11 +10,16 @@ namespace mimamori::agent::uplink {
 namespace {
 
 constexpr int compression_level = 1;  // the appliance's processor is small and its lines repeat themselves anyway
+constexpr std::size_t worth_packing = 512;  // one or two entries: some 8 % less bytes for most of the time a batch takes
 
 void pack(const pb::EntryList& list, pb::PackedEntries& out) {
     const auto raw = list.SerializeAsString();
     out.set_raw_size(static_cast<std::uint32_t>(raw.size()));
     out.set_count(static_cast<std::uint32_t>(list.entries_size()));
+    if (raw.size() < worth_packing) {
+        out.set_data(raw);
+        return;
+    }
     std::string packed(ZSTD_compressBound(raw.size()), '\0');
     // Kept: zstd asks the processor for its features whenever it makes one, which on a virtual machine is a trap.
     thread_local const std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context{ZSTD_createCCtx(), &ZSTD_freeCCtx};
