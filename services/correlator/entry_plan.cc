@@ -255,7 +255,7 @@ store::EntryPlace EntryPlan::place_of(const TakenEntry& entry) const {
             poll_.records[entry.record].digests[entry.index], stream.customer, stream.key.rental};
 }
 
-base::Expected<void> EntryPlan::write(store::Connection& connection, std::int64_t most_unknown) {
+base::Expected<void> EntryPlan::write(store::Connection& connection, std::int32_t partition, std::int64_t most_unknown) {
     if (auto written = write_findings(connection); !written) {
         return written;
     }
@@ -275,7 +275,7 @@ base::Expected<void> EntryPlan::write(store::Connection& connection, std::int64_
         for (auto& [name, listed] : unknown_) {
             names.push_back(listed);
         }
-        auto not_listed = store::add_unknown(connection, names, most_unknown);
+        auto not_listed = store::add_unknown(connection, partition, names, most_unknown);
         if (!not_listed) {
             return tl::unexpected{not_listed.error()};
         }

@@ -34,7 +34,7 @@ class EntryPlan {
 
     // `only`: which of poll.taken. Fails with conflict and missing_pack() set where no pack can judge a detection.
     base::Expected<void> read(store::Connection& connection, std::span<const TakenEntry> only, const Unstorable& unstorable);
-    base::Expected<void> write(store::Connection& connection, std::int64_t most_unknown);
+    base::Expected<void> write(store::Connection& connection, std::int32_t partition, std::int64_t most_unknown);
 
     // Adds what became of each entry to the streams' counters, and the alarms to the poll's.
     void account();

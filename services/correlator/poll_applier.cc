@@ -140,7 +140,7 @@ base::Expected<void> PollApplier::attempt(const Unstorable& unstorable, Applied&
     }
     plan.account();
     leave_out_told_clocks();
-    done = plan.write(connection_, limits_.unknown_signatures);
+    done = plan.write(connection_, lease_.partition, limits_.unknown_signatures);
     if (done && !poll_.losses.empty()) {
         done = store::add_losses(connection_, poll_.losses);
     }
@@ -238,7 +238,7 @@ base::Expected<Unstorable> PollApplier::find_unstorable(const Applied& out) {
         EntryPlan plan{poll_, *pack_set_, judge_, block_keys_};
         auto tried = plan.read(connection_, part, {});
         if (tried) {
-            tried = plan.write(connection_, limits_.unknown_signatures);
+            tried = plan.write(connection_, lease_.partition, limits_.unknown_signatures);
         }
         const std::string sqlstate{connection_.last_sqlstate()};
         block_keys_.clear();

@@ -33,7 +33,7 @@ namespace mimamori::correlator {
 
 struct ApplierLimits {
     std::size_t block_keys_per_hour = 1000;      // of a customer and kind
-    std::int64_t unknown_signatures = 10'000;    // rows of the list
+    std::int64_t unknown_signatures = 10'000;    // rows of a partition's list
     std::chrono::milliseconds remember_rentals{30'000};
 };
 

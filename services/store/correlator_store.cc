@@ -325,7 +325,8 @@ Expected<void> add_blocks(Connection& connection, const std::vector<Tally>& tall
     return done(connection.run("correlator_add_blocks", params));
 }
 
-Expected<std::int64_t> add_unknown(Connection& connection, const std::vector<UnknownName>& names, std::int64_t most_rows) {
+Expected<std::int64_t> add_unknown(Connection& connection, std::int32_t partition, const std::vector<UnknownName>& names,
+                                   std::int64_t most_rows) {
     Params params;
     params.integers(numbers(names, [](const auto& n) { return n.function; }));
     params.integers(numbers(names, [](const auto& n) { return n.direction; }));
@@ -334,6 +335,7 @@ Expected<std::int64_t> add_unknown(Connection& connection, const std::vector<Unk
     params.integers(numbers(names, [](const auto& n) { return base::to_us(n.last); }));
     params.integers(numbers(names, [](const auto& n) { return n.count; }));
     params.integer(most_rows);
+    params.integer(partition);
     return connection.run("correlator_add_unknown", params).map([&](const Result& result) {
         return static_cast<std::int64_t>(names.size()) - result.affected();
     });

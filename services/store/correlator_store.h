@@ -186,8 +186,9 @@ struct UnknownName {
     base::Time first, last;  // receive times
     std::int64_t count = 0;
 };
-// How many of them the full list did not take.
-Expected<std::int64_t> add_unknown(Connection& connection, const std::vector<UnknownName>& names, std::int64_t most_rows);
+// How many of them the partition's full list did not take.
+Expected<std::int64_t> add_unknown(Connection& connection, std::int32_t partition, const std::vector<UnknownName>& names,
+                                   std::int64_t most_rows);
 
 struct PackRow {
     std::int64_t id;

@@ -226,16 +226,16 @@ from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::
 on conflict (hour, customer_id, kind, key) do update set count = t.count + excluded.count
 
 -- name: correlator_add_unknown
--- $1 functions, $2 directions, $3 names, $4 first and $5 last receive time (us), $6 counts, $7 how many rows the list may have.
--- Shared by all partitions: rows are locked in the order of their key, last in the transaction.
-insert into unknown_signatures as u (function, direction, name, first_seen_at, last_seen_at, count)
-select k.function, k.direction, k.name, from_us(k.first), from_us(k.last), k.count
+-- $1 functions, $2 directions, $3 names, $4 first and $5 last receive time (us), $6 counts, $7 how many rows the partition's list
+-- may have, $8 partition
+insert into unknown_signatures as u (partition, function, direction, name, first_seen_at, last_seen_at, count)
+select $8::integer, k.function, k.direction, k.name, from_us(k.first), from_us(k.last), k.count
 from unnest($1::smallint[], $2::smallint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[]) with ordinality
      as k (function, direction, name, first, last, count, nr)
-where exists (select from unknown_signatures v where v.function = k.function and v.direction = k.direction and v.name = k.name)
-   or (select count(*) from unknown_signatures) + k.nr <= $7::bigint
-order by k.function, k.direction, k.name
-on conflict (function, direction, name) do update set count = u.count + excluded.count,
+where exists (select from unknown_signatures v
+              where v.partition = $8::integer and v.function = k.function and v.direction = k.direction and v.name = k.name)
+   or (select count(*) from unknown_signatures where partition = $8::integer) + k.nr <= $7::bigint
+on conflict (partition, function, direction, name) do update set count = u.count + excluded.count,
     first_seen_at = least(u.first_seen_at, excluded.first_seen_at),
     last_seen_at = greatest(u.last_seen_at, excluded.last_seen_at)
 

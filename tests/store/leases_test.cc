@@ -7,6 +7,7 @@
 
 #include "store/admin_records.h"
 #include "store/correlator_leases.h"
+#include "store/correlator_store.h"
 #include "support/test_database.h"
 
 using namespace mimamori;
@@ -146,4 +147,19 @@ TEST_CASE("a correlator that hangs is not counted as alive for longer than its s
     }
     CHECK(store::read_leases(l.one)->live_correlators == 1);
     CHECK_FALSE(store::read_leases(*hanging));  // and it learns of it at its next look
+}
+
+TEST_CASE("what one partition lists as unknown does not make another partition wait") {
+    Leases l;
+    const std::vector<store::UnknownName> names{{domain::Function::ips, domain::Direction::inbound_attack, "a name", {}, {}, 1}};
+    // A hang would say so.
+    l.database.query("do $$ begin execute format('alter database %I set lock_timeout = %L', current_database(), '5s'); end $$");
+    auto other = l.database.connect("correlator");
+    REQUIRE(l.one.begin());
+    CHECK(store::add_unknown(l.one, 0, names, 1) == 0);
+    REQUIRE(other.begin());
+    CHECK(store::add_unknown(other, 1, names, 1) == 0);
+    REQUIRE(other.commit());
+    REQUIRE(l.one.commit());
+    CHECK(l.database.query("select sum(count), count(*) from unknown_signatures")[0] == std::vector<std::string>{"2", "2"});
 }
