@@ -59,9 +59,7 @@ base::Expected<void> Gateway::run(std::stop_token stop) {
     }
     settings_.server.max_streams = std::min(settings_.server.max_streams, room);
     settings_.server.report = [this](const std::string& text) {
-        if (text.find("peer did not return a certificate") == std::string::npos) {  // our own probe, or a port scan
-            events_.emit(uplink_error, {{"detail", text}});
-        }
+        events_.emit(uplink_error, {{"detail", text}});
     };
 
     Workers workers{settings_.login, settings_.database_workers, max_queued_database_work};
@@ -86,7 +84,8 @@ base::Expected<void> Gateway::run(std::stop_token stop) {
                                     reception.shard_of(record->partition).progress(std::move(record), asked);
                                 }
                             }};
-    Maintenance maintenance{{context, shards, reception, deny_list, checks_, [this] { return port(); }}};
+    Maintenance maintenance{{context, shards, reception, deny_list, checks_, [this] { return port(); },
+                             [&server] { return (*server)->was_crowded(); }}};
 
     auto opened = log.open((*surroundings)->presence_partitions,
                            [&](std::int32_t partition, std::uint64_t order, const adapters::kafka::Delivery& delivery) {

@@ -243,6 +243,10 @@ base::Expected<void> Maintenance::with_listener() {
         return {};
     }
     parts_.checks.listener.bad(alive.error().what);
+    if (parts_.was_crowded()) {  // full, not dead: whoever is connected is served
+        probes_failed_ = 0;
+        return {};
+    }
     if (++probes_failed_ < probes_until_dead) {
         return {};
     }

@@ -43,7 +43,8 @@ class Maintenance {
         Reception& reception;
         adapters::grpc::DenyList& deny_list;
         Checks& checks;
-        std::function<int()> port;  // of the listener
+        std::function<int()> port;          // of the listener
+        std::function<bool()> was_crowded;  // the listener: since the last call
     };
     explicit Maintenance(Parts parts);
 

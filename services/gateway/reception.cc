@@ -96,8 +96,8 @@ void Reception::sweep() {
     {
         const std::lock_guard lock{mutex_};
         const auto limit = std::chrono::steady_clock::now() - context_.settings.hello_limit;
-        for (const auto& [id, waiting] : waiting_) {
-            if (!waiting.hello && waiting.since < limit) {
+        for (auto& [id, waiting] : waiting_) {
+            if (!waiting.hello && waiting.since < limit && !std::exchange(waiting.turned_away, true)) {
                 late.push_back(waiting.stream);
             }
         }

@@ -35,6 +35,7 @@ class Reception final : public StreamEvents {
         std::shared_ptr<Stream> stream;
         std::chrono::steady_clock::time_point since;
         bool hello = false;
+        bool turned_away = false;
     };
     void greet(const std::shared_ptr<Stream>& stream, pb::Hello& hello);
     void look_up(const std::shared_ptr<Stream>& stream, const pb::Hello& hello,

@@ -27,7 +27,7 @@ returning partition
 select count(pg_terminate_backend(l.pid))
 from log_partitions p
 join pg_locks l on l.locktype = 'transactionid' and l.granted and l.transactionid = p.xmax
-join pg_stat_activity a on a.pid = l.pid and a.wait_event = 'ClientRead'
+join pg_stat_activity a on a.pid = l.pid and a.wait_event in ('ClientRead', 'ClientWrite')
 where p.partition = $1 and p.lease_until + $2 * interval '1 millisecond' <= clock_timestamp()
 
 -- name: correlator_renew

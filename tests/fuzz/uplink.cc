@@ -1,5 +1,6 @@
 // What stands at the open port behind TLS: a connection's HTTP/2 and gRPC. The input is what a peer sends after its
-// preface, in pieces: each begins with its length (two bytes).
+// preface, in pieces: each begins with its length
+// (two bytes; the highest bit says that the peer takes nothing of ours meanwhile).
 #include <string>
 #include <string_view>
 
@@ -31,14 +32,14 @@ class Owner final : public grpc::StreamOwner {
     std::vector<std::shared_ptr<grpc::UplinkStream>> called;
 };
 
-bool goes_on(grpc::Http2Session& session, Owner& owner, std::string_view bytes) {
+bool goes_on(grpc::Http2Session& session, Owner& owner, std::string_view bytes, bool peer_reads) {
     bool good = session.receive(bytes);
     std::string out;
     for (int i = 0; good && i < 100 && (i == 0 || !owner.called.empty()); ++i) {
         for (const auto& stream : std::exchange(owner.called, {})) {
             good = good && (stream->ended() || session.serve(*stream));
         }
-        good = good && session.produce(out, 1U << 20U);
+        good = good && (!peer_reads || session.produce(out, 1U << 20U));
     }
     return good && !session.finished();
 }
@@ -58,11 +59,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     {
         grpc::Http2Session session{context, owner, certificate, "peer"};
         std::string_view rest{reinterpret_cast<const char*>(data), size};
-        bool good = goes_on(session, owner, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        bool good = goes_on(session, owner, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", true);
         while (good && rest.size() > 2) {
-            const auto length =
-                static_cast<std::size_t>(static_cast<std::uint8_t>(rest[0]) << 8U | static_cast<std::uint8_t>(rest[1]));
-            good = goes_on(session, owner, rest.substr(2, length));
+            const auto head =
+                static_cast<unsigned>(static_cast<std::uint8_t>(rest[0]) << 8U | static_cast<std::uint8_t>(rest[1]));
+            const std::size_t length = head & 0x7fffU;
+            good = goes_on(session, owner, rest.substr(2, length), (head & 0x8000U) == 0);
             rest.remove_prefix(std::min(rest.size(), 2 + length));
         }
         fuzz::require(static_cast<std::size_t>(reader.open) == context.open_streams,

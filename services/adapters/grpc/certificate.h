@@ -30,7 +30,8 @@ struct PeerCertificate {
 // Empty if it cannot be read.
 std::optional<PeerCertificate> read_certificate(const X509* certificate);
 
-// Certificates that are revoked or whose rental has ended. Asked in every handshake, resumed ones too; replaced as a whole.
+// Certificates that are revoked or whose rental has ended. Asked in every handshake, resumed ones too; replaced as a
+// whole.
 class DenyList {
   public:
     void replace(std::vector<Fingerprint> denied);
@@ -39,10 +40,12 @@ class DenyList {
 
   private:
     mutable std::mutex mutex_;
-    std::shared_ptr<const std::vector<Fingerprint>> denied_ = std::make_shared<const std::vector<Fingerprint>>();  // sorted
+    std::shared_ptr<const std::vector<Fingerprint>> denied_ =
+        std::make_shared<const std::vector<Fingerprint>>();  // sorted
 };
 
-// Reads the three files and refuses what could not serve: unreadable, no P-256 key, key of another certificate, expired.
+// Reads the three files and refuses what could not serve: unreadable, no P-256 key, key of another certificate,
+// expired.
 base::Expected<void> check_server_files(const std::string& certificate_file, const std::string& key_file,
                                         const std::string& ca_file, base::Time now);
 

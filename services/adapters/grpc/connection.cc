@@ -32,6 +32,7 @@ Connection::Connection(int socket, std::string peer, SSL_CTX& tls, ServerContext
     if (tls_) {
         SSL_set_fd(tls_.get(), socket_);
         SSL_set_accept_state(tls_.get());
+        bound_key_updates(tls_.get(), &key_updates_);
     }
 }
 
@@ -53,10 +54,7 @@ bool Connection::shake_hands() {
         return begin_http2();
     }
     const int why = tls_ ? SSL_get_error(tls_.get(), done) : SSL_ERROR_SSL;
-    if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) {
-        if (const bool room = why == SSL_ERROR_WANT_WRITE; room != std::exchange(waits_for_room_, room)) {
-            owner_.wait_for_room(*this, room);
-        }
+    if (why == SSL_ERROR_WANT_READ) {
         return true;
     }
     broken_ = true;
@@ -65,7 +63,9 @@ bool Connection::shake_hands() {
     if (verdict != X509_V_OK) {
         what += fmt::format("; {}", X509_verify_cert_error_string(verdict));
     }
-    if (!what.empty() && what != "unexpected eof while reading") {  // somebody who only looked whether the port is open
+    // Not who only looked whether the port is open: scanners, and our own probe.
+    if (!what.empty() && what != "unexpected eof while reading" &&
+        what.find("peer did not return a certificate") == std::string::npos) {
         owner_.report(fmt::format("TLS handshake with {}: {}", peer_, what));
     }
     return false;
@@ -81,6 +81,7 @@ bool Connection::begin_http2() {
         return false;
     }
     StreamOwner& self = *this;
+    certificate_ends_ = certificate->not_after;
     http2_ = std::make_unique<Http2Session>(context_, self, *certificate, peer_);
     if (draining_) {
         http2_->go_away();
@@ -89,8 +90,6 @@ bool Connection::begin_http2() {
 }
 
 bool Connection::read(Time now) {
-    heard_ = now;
-    asked_.reset();
     has_more_ = false;
     if (!http2_ && !shake_hands()) {
         return false;
@@ -105,12 +104,16 @@ bool Connection::read(Time now) {
         const int done = SSL_read_ex(tls_.get(), buffer.data(), buffer.size(), &size);
         if (done != 1) {
             const int why = SSL_get_error(tls_.get(), done);
-            if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) {
+            if (why == SSL_ERROR_WANT_READ) {
                 break;
             }
+            // Wanting to write here is the answer to a key update that finds no room: no agent of ours asks for that.
             broken_ = why == SSL_ERROR_SSL || why == SSL_ERROR_SYSCALL;
             return false;
         }
+        heard_ = now;
+        asked_.reset();
+        key_updates_ = 0;
         if (!http2_->receive({buffer.data(), size})) {
             return false;
         }
@@ -126,10 +129,6 @@ bool Connection::read(Time now) {
 }
 
 bool Connection::flush() {
-    if (!http2_) {
-        has_more_ = true;  // what came with the end of the handshake
-        return shake_hands();
-    }
     static thread_local std::string buffer;
     while (true) {
         auto& bytes = unsent_.empty() ? buffer : unsent_;
@@ -153,6 +152,9 @@ bool Connection::flush() {
             }
             size = 0;
         }
+        if (size > 0) {
+            stuck_since_.reset();
+        }
         if (size < bytes.size()) {
             unsent_ = bytes.substr(size);
         } else if (&bytes == &unsent_) {
@@ -161,6 +163,9 @@ bool Connection::flush() {
         if (done != 1) {
             break;
         }
+    }
+    if (!unsent_.empty() && !stuck_since_) {
+        stuck_since_ = std::chrono::steady_clock::now();
     }
     if (const bool wait = !unsent_.empty(); wait != std::exchange(waits_for_room_, wait)) {
         owner_.wait_for_room(*this, wait);
@@ -185,6 +190,13 @@ bool Connection::sweep(Time now) {
     const auto& settings = context_.settings;
     if (!http2_) {
         return now - opened_ < settings.handshake_limit;
+    }
+    const bool ended =
+        base::Time{std::chrono::duration_cast<base::Micros>(std::chrono::system_clock::now().time_since_epoch())} >
+        certificate_ends_;
+    if (ended || http2_->is_overdue(now - settings.finish_limit) ||
+        (stuck_since_ && now - *stuck_since_ > settings.keepalive_timeout)) {
+        return false;
     }
     if (http2_->streams() > 0) {
         without_streams_since_ = now;

@@ -40,7 +40,7 @@ class Connection final : private StreamOwner {
 
     // Each of these is false when the connection is over and must be destroyed.
     [[nodiscard]] bool read(Time now);  // the socket has something
-    [[nodiscard]] bool flush();         // the socket has room
+    [[nodiscard]] bool flush();         // the socket has room; after the handshake only
     [[nodiscard]] bool serve(UplinkStream& stream);
     [[nodiscard]] bool sweep(Time now);  // now and then: deadlines
     [[nodiscard]] bool drain();          // nothing new; over when its streams are
@@ -61,7 +61,10 @@ class Connection final : private StreamOwner {
     std::unique_ptr<Http2Session> http2_;  // after the handshake
     std::string unsent_;                   // what the socket had no room for
     Time opened_, heard_, without_streams_since_;
-    std::optional<Time> asked_;  // whether the peer is still there
+    std::optional<Time> asked_;        // whether the peer is still there
+    std::optional<Time> stuck_since_;  // the socket takes nothing of unsent_
+    base::Time certificate_ends_;
+    int key_updates_ = 0;
     bool has_more_ = false;
     bool waits_for_room_ = false;
     bool draining_ = false;

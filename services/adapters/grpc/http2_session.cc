@@ -20,6 +20,7 @@ constexpr std::size_t max_header_bytes = 4096;
 constexpr std::uint32_t max_streams_of_a_peer = 2;  // a new one may come before the old one has ended
 constexpr int max_ping_strikes = 2;                 // as gRPC's own servers
 constexpr std::size_t resets_at_once = 20, resets_a_second = 1;
+constexpr std::size_t max_waiting_frames = 1000;  // of ours; an honest peer never makes more than some dozens wait
 
 std::string_view view_of(const std::uint8_t* bytes, std::size_t size) {
     return {reinterpret_cast<const char*>(bytes), size};
@@ -57,16 +58,23 @@ struct Http2Session::Call {
     std::string sending;
     std::size_t sent = 0;
     std::optional<Status> closing;
+    std::optional<std::chrono::steady_clock::time_point> closing_since;
     bool cancelled = false;
+    bool opened = false;        // the request's head is complete
     bool responded = false;     // the response's head is on its way
     bool idle = false;          // nghttp2 waits to be told of more data
     bool peer_is_done = false;  // it will send nothing more
+
+    void begin_closing() { closing_since = closing_since.value_or(std::chrono::steady_clock::now()); }
 
     // What the stream has for us now; bytes only once those before are gone. True: there are some to send.
     bool refill() {
         const bool empty = sent == sending.size();
         auto news = stream->take(empty);
         closing = std::move(news.closing);
+        if (closing) {
+            begin_closing();
+        }
         cancelled = news.cancelled;
         if (empty) {
             sending = std::move(news.bytes);
@@ -233,7 +241,8 @@ Http2Session::~Http2Session() {
 
 bool Http2Session::receive(std::string_view bytes) {
     const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
-    return nghttp2_session_mem_recv(session_, data, bytes.size()) == static_cast<ssize_t>(bytes.size());
+    return nghttp2_session_mem_recv(session_, data, bytes.size()) == static_cast<ssize_t>(bytes.size()) &&
+           nghttp2_session_get_outbound_queue_size(session_) <= max_waiting_frames;
 }
 
 bool Http2Session::produce(std::string& out, std::size_t enough) {
@@ -285,6 +294,16 @@ bool Http2Session::finished() const {
     return nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0;
 }
 
+std::size_t Http2Session::streams() const {
+    return static_cast<std::size_t>(
+        std::count_if(calls_.begin(), calls_.end(), [](const auto& call) { return call->opened; }));
+}
+
+bool Http2Session::is_overdue(std::chrono::steady_clock::time_point since) const {
+    return std::any_of(calls_.begin(), calls_.end(),
+                       [&](const auto& call) { return call->closing_since && *call->closing_since < since; });
+}
+
 void Http2Session::begin(std::int32_t http2_id) {
     calls_.push_back(std::make_unique<Call>(http2_id, context_.settings.max_frame_bytes));
     nghttp2_session_set_stream_user_data(session_, http2_id, calls_.back().get());
@@ -306,6 +325,7 @@ void Http2Session::take_header(Call& call, std::string_view name, std::string_vi
 
 // The request's head is complete.
 void Http2Session::open(Call& call) {
+    call.opened = true;
     if (!call.right_method || !call.right_path || !call.right_type) {
         refuse(call, {StatusCode::unimplemented, "there is only the gRPC method " + std::string{method_path}});
         return;
@@ -388,6 +408,7 @@ void Http2Session::respond(Call& call) {
 
 // The response's head is all there is of it.
 void Http2Session::refuse(Call& call, const Status& why) {
+    call.begin_closing();
     const StatusHeaders status{why};
     const std::array head{header(":status", "200"), header("content-type", content_type), status.code_header(),
                           status.message_header()};

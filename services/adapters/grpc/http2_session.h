@@ -44,9 +44,11 @@ class Http2Session {
     [[nodiscard]] bool serve(UplinkStream& stream);
 
     void ping();
-    void go_away();         // the peer is to make no more streams here
-    bool finished() const;  // the peer and we have said all there is to say
-    std::size_t streams() const { return calls_.size(); }
+    void go_away();               // the peer is to make no more streams here
+    bool finished() const;        // the peer and we have said all there is to say
+    std::size_t streams() const;  // whose heads are complete
+    // A stream's last word has waited for the peer since before `since`.
+    bool is_overdue(std::chrono::steady_clock::time_point since) const;
 
   private:
     struct Call;

@@ -201,6 +201,8 @@ void IoThread::keep_or_drop(Connection& connection, bool keep) {
         if (in_unread != unread_.end()) {
             unread_.erase(in_unread);
         }
+        // Closing is not enough: a process that is just being started may hold the socket for a moment longer.
+        ::epoll_ctl(epoll_, EPOLL_CTL_DEL, connection.socket(), nullptr);
         connections_.erase(&connection);
     } else if (connection.has_more() && in_unread == unread_.end()) {
         unread_.push_back(&connection);

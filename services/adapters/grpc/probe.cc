@@ -40,17 +40,18 @@ base::Expected<void> probe_listener(const std::string& host, int port, std::chro
     };
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+    hints.ai_flags = AI_NUMERICSERV;
     addrinfo* found = nullptr;
     if (::getaddrinfo(host.c_str(), fmt::to_string(port).c_str(), &hints, &found) != 0) {
-        return fail("has no numeric address");
+        return fail("has an address that is not known");
     }
     const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> address{found, &::freeaddrinfo};
     const Socket socket{::socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     if (socket.fd() < 0) {
         return fail(fmt::format("cannot be asked: {}", std::strerror(errno)));
     }
-    const timeval wait{static_cast<time_t>(timeout.count() / 1000), static_cast<suseconds_t>(timeout.count() % 1000 * 1000)};
+    const timeval wait{static_cast<time_t>(timeout.count() / 1000),
+                       static_cast<suseconds_t>(timeout.count() % 1000 * 1000)};
     ::setsockopt(socket.fd(), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
     ::setsockopt(socket.fd(), SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);  // bounds connect() too
     if (::connect(socket.fd(), address->ai_addr, address->ai_addrlen) != 0) {

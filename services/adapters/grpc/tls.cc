@@ -39,6 +39,23 @@ int check_peer(int good, X509_STORE_CTX* store) {
     return 0;
 }
 
+constexpr int max_key_updates = 32;
+
+int key_updates_index() {
+    static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+    return index;
+}
+
+void count_key_updates(int sent, int, int type, const void* bytes, std::size_t size, SSL* ssl, void*) {
+    if (sent == 0 && type == SSL3_RT_HANDSHAKE && size > 0 &&
+        *static_cast<const unsigned char*>(bytes) == SSL3_MT_KEY_UPDATE) {
+        auto* count = static_cast<int*>(SSL_get_ex_data(ssl, key_updates_index()));
+        if (count != nullptr && ++*count > max_key_updates) {
+            SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+        }
+    }
+}
+
 int choose_h2(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned int in_size,
               void*) {
     static constexpr unsigned char h2[] = {2, 'h', '2'};
@@ -62,6 +79,10 @@ std::string objection_to(const PeerCertificate& certificate, const DenyList& den
         return "the client certificate has been revoked";
     }
     return {};
+}
+
+void bound_key_updates(SSL* ssl, int* count) {
+    SSL_set_ex_data(ssl, key_updates_index(), count);
 }
 
 std::string tls_errors() {
@@ -107,22 +128,15 @@ base::Expected<void> ServerTls::load() {
     SSL_CTX_set_verify_depth(raw, 4);
     SSL_CTX_set_max_cert_list(raw, 16'384);
     SSL_CTX_set_alpn_select_cb(raw, &choose_h2, nullptr);
+    SSL_CTX_set_msg_callback(raw, &count_key_updates);
     const std::lock_guard lock{mutex_};
     context_ = std::move(context);
     loaded_ = seen;
     return {};
 }
 
-base::Expected<bool> ServerTls::reload() {
-    const auto seen = times();
-    if (seen == loaded_ || seen == refused_) {
-        return false;
-    }
-    if (auto done = load(); !done) {
-        refused_ = seen;  // and not again until they change
-        return tl::unexpected{done.error()};
-    }
-    return true;
+base::Expected<void> ServerTls::reload() {
+    return times() == loaded_ ? base::Expected<void>{} : load();
 }
 
 SslContext ServerTls::context() const {

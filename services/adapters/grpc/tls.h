@@ -25,8 +25,8 @@ class ServerTls {
 
     // Reads the files. Refused, and what was read before stays, if they could not serve.
     base::Expected<void> load();
-    // The same, if a file has changed since; true if something new has been read.
-    base::Expected<bool> reload();
+    // The same, if a file has changed since.
+    base::Expected<void> reload();
     SslContext context() const;  // after a load(); any thread
 
   private:
@@ -34,10 +34,14 @@ class ServerTls {
     Times times() const;
     const std::string certificate_file_, key_file_, ca_file_;
     const DenyList& deny_list_;
-    Times loaded_{}, refused_{};
+    Times loaded_{};
     mutable std::mutex mutex_;
     SslContext context_;
 };
+
+// OpenSSL eats key updates within one call, as many as come: beyond a few of them since `count` was set to 0, this ends
+// the session. `count` must live as long as `ssl`.
+void bound_key_updates(SSL* ssl, int* count);
 
 // Why OpenSSL's last call on this thread failed; empties its list of errors.
 std::string tls_errors();

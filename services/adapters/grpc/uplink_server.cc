@@ -72,9 +72,15 @@ struct UplinkServer::Parts {
         : context{given, denied, events},
           reports{given.report},
           tls{given.certificate_file, given.key_file, given.ca_file, denied},
-          acceptor{{[this] { return context.open_connections < context.settings.max_streams + without_stream; },
+          acceptor{{[this] { return has_room(); },
                     [this](int socket, std::string peer) { deal(socket, std::move(peer)); },
-                    [this] { look_at_files(); }, [this](const std::string& what) { reports.add(what); }}} {}
+                    [this] { look_at_files(); },
+                    [this](const std::string& what) {
+                        crowded = true;
+                        reports.add(what);
+                    }}} {}
+
+    bool has_room() const { return context.open_connections < context.settings.max_streams + without_stream; }
 
     void deal(int socket, std::string peer) {
         auto& thread = *threads[next_thread++ % threads.size()];
@@ -97,6 +103,7 @@ struct UplinkServer::Parts {
     std::vector<std::unique_ptr<IoThread>> threads;
     Acceptor acceptor;
     std::size_t next_thread = 0;
+    std::atomic<bool> crowded{false};
     Clock::time_point next_look{};
 };
 
@@ -137,6 +144,10 @@ int UplinkServer::port() const {
 
 std::size_t UplinkServer::open_streams() const {
     return parts_->context.open_streams.load(std::memory_order_relaxed);
+}
+
+bool UplinkServer::was_crowded() {
+    return parts_->crowded.exchange(false);
 }
 
 void UplinkServer::stop(std::chrono::milliseconds limit) {

@@ -30,7 +30,8 @@ struct ServerSettings {
     std::chrono::milliseconds keepalive_timeout{20'000};
     std::chrono::milliseconds min_ping_interval{15'000};  // an agent that pings more often is cut off
     std::chrono::milliseconds handshake_limit{10'000};
-    std::chrono::milliseconds idle_limit{30'000};  // for a connection without a stream
+    std::chrono::milliseconds idle_limit{10'000};       // for a connection without a stream
+    std::chrono::milliseconds finish_limit{5'000};      // for a peer to take a stream's last word
     std::chrono::milliseconds reload_interval{10'000};  // between looks at the three files
     std::size_t io_threads = 2;
     std::function<void(const std::string& text)>
@@ -53,6 +54,9 @@ class UplinkServer {
     base::Expected<void> start();
     int port() const;  // after start
     std::size_t open_streams() const;
+    // Since the last call somebody was turned away for want of room or descriptors: who finds the listener mute then
+    // should not take it for dead.
+    bool was_crowded();
 
     // Takes no more connections, waits up to `limit` for the streams to end, then cancels them. When it returns, every
     // on_closed has been called.

@@ -1,10 +1,13 @@
 // What bounds a peer, and what bounds us.
 #include <catch2/catch.hpp>
 
+#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 #include <thread>
 
 #include <fmt/format.h>
@@ -57,6 +60,45 @@ TEST_CASE("pings without end are answered by the end") {
     }
     CHECK(is_cut(*peer));
     CHECK(peer->went_away == 11U);  // ENHANCE_YOUR_CALM
+    CHECK(listener.eventually([&] { return listener.closed() == 1; }));
+}
+
+TEST_CASE("new keys now and then are well, without end they are the end") {
+    RunningListener listener;
+    auto peer = listener.peer();
+    for (std::size_t i = 1; i <= 100; ++i) {
+        peer->update_keys();
+        peer->send(1, framed(heartbeat(1).SerializeAsString()));
+        REQUIRE(peer->exchange_until(
+            [&] { return listener.eventually([&] { return listener.frames().size() == i; }, 1ms); }));
+    }
+    for (int i = 0; i < 100; ++i) {
+        peer->update_keys();
+    }
+    CHECK(is_cut(*peer));
+    CHECK(listener.eventually([&] { return listener.closed() == 1; }));
+}
+
+TEST_CASE("who does not let us say the last word is cut off, so that a place becomes free") {
+    RunningListener listener{[](auto& settings) { settings.finish_limit = 300ms; }};
+    RawPeer peer{listener.port()};
+    REQUIRE(peer.shake_hands(listener.identity()));
+    peer.window = 0;
+    peer.call();
+    REQUIRE(peer.exchange_until([&] { return listener.eventually([&] { return listener.opened() == 1; }, 1ms); }));
+    listener.stream(0)->write({});
+    listener.stream(0)->finish(CloseCode::replaced, "again");
+    CHECK(is_cut(peer));
+    CHECK(listener.eventually([&] { return listener.closed() == 1; }));
+}
+
+TEST_CASE("a certificate that ends while its appliance is connected ends the connection") {
+    RunningListener listener;
+    RawPeer peer{listener.port()};
+    REQUIRE(peer.shake_hands(listener.authority().issue_appliance("short", {-1h, 3s})));
+    peer.call();
+    REQUIRE(peer.exchange_until([&] { return listener.eventually([&] { return listener.opened() == 1; }, 1ms); }));
+    CHECK(is_cut(peer, 10s));
     CHECK(listener.eventually([&] { return listener.closed() == 1; }));
 }
 
@@ -164,6 +206,27 @@ TEST_CASE("without descriptors nobody is taken, and when there are some again, w
     CHECK(late->exchange_until([&] { return listener.eventually([&] { return listener.opened() == 1; }, 1ms); }));
 }
 
+TEST_CASE("a process that holds our sockets, as one that is just being started, brings no dead connection back") {
+    RunningListener listener;
+    auto peer = listener.peer();
+    auto neighbour = listener.peer();
+    const auto child = ::fork();
+    if (child == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        ::pause();
+        ::_exit(0);
+    }
+    peer->hang_up();
+    CHECK(listener.eventually([&] { return listener.closed() == 1; }));
+    for (std::size_t i = 1; i <= 20; ++i) {
+        neighbour->send(1, framed(heartbeat(1).SerializeAsString()));
+        REQUIRE(neighbour->exchange_until(
+            [&] { return listener.eventually([&] { return listener.frames().size() == i; }, 1ms); }));
+    }
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+}
+
 TEST_CASE("connections that never become streams are bounded too") {
     RunningListener listener{[](auto& settings) { settings.max_streams = 1; }};
     std::vector<std::unique_ptr<RawPeer>> crowd;
@@ -171,6 +234,8 @@ TEST_CASE("connections that never become streams are bounded too") {
         crowd.push_back(std::make_unique<RawPeer>(listener.port()));
     }
     CHECK(listener.eventually([&] { return listener.reported("too many connections"); }));
+    CHECK(listener.server().was_crowded());
+    CHECK_FALSE(listener.server().was_crowded());
     crowd.clear();
     CHECK(listener.eventually([&] {
         RawPeer later{listener.port()};

@@ -134,6 +134,10 @@ bool RawPeer::session_is_resumable() const {
     return SSL_SESSION_is_resumable(SSL_get_session(tls_.get())) == 1;
 }
 
+void RawPeer::hang_up() {
+    ::shutdown(socket_, SHUT_RDWR);
+}
+
 bool RawPeer::is_closed_within(std::chrono::milliseconds limit) {
     pollfd watched{socket_, POLLIN, 0};
     char byte = 0;
@@ -162,7 +166,8 @@ void RawPeer::begin_http2() {
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, &Callbacks::frame);
     nghttp2_session_client_new(&session_, callbacks, this);
     nghttp2_session_callbacks_del(callbacks);
-    nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, nullptr, 0);
+    const nghttp2_settings_entry initial_window{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window};
+    nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, &initial_window, 1);
 }
 
 std::int32_t RawPeer::call(const Headers& headers) {
@@ -194,6 +199,12 @@ void RawPeer::reset(std::int32_t stream) {
 void RawPeer::ping() {
     begin_http2();
     nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
+}
+
+void RawPeer::update_keys() {
+    SSL_key_update(tls_.get(), SSL_KEY_UPDATE_NOT_REQUESTED);
+    SSL_do_handshake(tls_.get());
+    ERR_clear_error();
 }
 
 bool RawPeer::flush() {

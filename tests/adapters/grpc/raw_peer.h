@@ -36,6 +36,7 @@ class RawPeer {
     bool shake_hands(const std::optional<Pem>& identity, const std::string& protocol = "h2");
     std::string server_fingerprint() const;
     bool session_is_resumable() const;
+    void hang_up();
     bool is_closed_within(std::chrono::milliseconds limit);  // before the handshake
     void send_bytes(std::string_view bytes);                 // into TLS, or into the socket before the handshake
 
@@ -45,6 +46,8 @@ class RawPeer {
     void send(std::int32_t stream, std::string_view bytes);      // as DATA, when windows allow
     void reset(std::int32_t stream);
     void ping();
+    void update_keys();
+    std::uint32_t window = 65'535;  // of our streams; before the first call
     // Reads and writes until `done` or `limit`; true if done.
     bool exchange_until(const std::function<bool()>& done, std::chrono::milliseconds limit = 10s);
 
