@@ -73,10 +73,10 @@ void put_action(TextValues& out, const std::vector<const MailItemFacts*>& items)
     out["was_not_stopped"] = !stopped;
 }
 
-void put_text(TextValues& out, const ClassText& text) {
+void put_text(TextValues& out, const ClassText& text, bool stopped) {
     out["title"] = text.title;
     out["explanation"] = text.explanation;
-    out["risk"] = text.risk;
+    out["risk"] = stopped || text.risk_let_through.empty() ? text.risk : text.risk_let_through;
     out["steps"] = numbered(text.steps, 1);
     out["last_step_number"] = std::to_string(text.steps.size());
     out["several_steps"] = text.steps.size() > 1;
@@ -86,7 +86,7 @@ void put_text(TextValues& out, const ClassText& text) {
 
 TextValues item_values(const MailItemFacts& item, Language language) {
     TextValues out;
-    put_text(out, item.text);
+    put_text(out, item.text, was_stopped(item));
     put_action(out, {&item});
     out["has_device_name"] = !item.device_name.empty();
     out["device_name"] = shown_name(item.device_name);
@@ -186,7 +186,8 @@ void put_devices(TextValues& out, const Group& group) {
 TextValues group_values(const Group& group, std::size_t number, Language language) {
     const auto& first = *group.items.front();
     TextValues out;
-    put_text(out, first.text);
+    put_text(out, first.text,
+             std::all_of(group.items.begin(), group.items.end(), [](const auto* i) { return was_stopped(*i); }));
     put_action(out, group.items);
     put_devices(out, group);
     out["number"] = std::to_string(number);

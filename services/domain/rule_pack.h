@@ -64,8 +64,10 @@ struct ClassText {
     std::vector<std::string> steps;
     std::vector<std::string> further_steps;  // 対処 4., 5.: none to two
     int line = 0;
-    // Of title, summary, explanation, risk, then of each step and further step; empty: all are on `line`.
+    // Of title, summary, explanation, risk, risk_let_through if there is one, then of each step and further step; empty:
+    // all are on `line`.
     std::vector<int> lines{};
+    std::string risk_let_through{};  // リスク of what the appliance did not stop; empty: as of what it did
 };
 
 struct SignatureClass {

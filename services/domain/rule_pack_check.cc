@@ -98,6 +98,9 @@ struct TextCheck {
         sentence("summary", text.summary);
         sentence("explanation", text.explanation);
         sentence("risk", text.risk);
+        if (!text.risk_let_through.empty()) {
+            sentence("risk_let_through", text.risk_let_through);
+        }
         sentences("steps", text.steps);
         sentences("further_steps", text.further_steps);
         if (of.action_needed == ActionNeeded::none) {
@@ -117,6 +120,9 @@ struct TextCheck {
 void check_class(const SignatureClass& c, Defects& defects) {
     TextCheck{c, "ja", c.ja.line, true, defects}.all(c.ja);
     TextCheck{c, "en", c.en.line, false, defects}.all(c.en);
+    if (c.ja.risk_let_through.empty() != c.en.risk_let_through.empty()) {
+        defects.push_back({c.line, "class " + quoted(c.id) + " has risk_let_through in one language only: give it in both"});
+    }
     if (c.ja.steps.size() != c.en.steps.size() || c.ja.further_steps.size() != c.en.further_steps.size()) {
         defects.push_back({c.en.line, "class " + quoted(c.id) +
                                           ": ja and en do not have the same number of steps: give both the same"});

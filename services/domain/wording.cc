@@ -193,6 +193,9 @@ void check_text(const SignatureClass& of, const ClassText& text, const LanguageW
     check("summary", text.summary);
     check("explanation", text.explanation);
     check("risk", text.risk);
+    if (!text.risk_let_through.empty()) {
+        check("risk_let_through", text.risk_let_through);
+    }
     for (std::size_t i = 0; i < text.steps.size(); ++i) {
         check("steps " + std::to_string(i + 1), text.steps[i]);
     }

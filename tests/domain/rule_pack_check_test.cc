@@ -188,6 +188,8 @@ const Row rows[] = {
      "line 111: class \"low\", steps in ja: no action is needed, so there is exactly one"},
     {"both languages have the same steps", [](auto& p) { p.classes[low_class].en.further_steps = {"Step."}; },
      "line 112: class \"low\": ja and en do not have the same number of steps"},
+    {"both languages say what was let through", [](auto& p) { p.classes[low_class].en.risk_let_through = "A risk."; },
+     "line 110: class \"low\" has risk_let_through in one language only"},
     {"two stars call for action",
      [](auto& p) { p.classes[infection_class].action_needed = domain::ActionNeeded::none; },
      "line 120: class \"infection\" has two stars or more but says that no action is needed"},

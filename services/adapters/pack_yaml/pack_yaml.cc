@@ -43,6 +43,10 @@ ClassText read_text(Mapping& from) {
     text.summary = one("summary");
     text.explanation = one("explanation");
     text.risk = one("risk");
+    if (auto other = from.optional_text("risk_let_through")) {
+        text.lines.push_back(other->line);
+        text.risk_let_through = std::move(other->value);
+    }
     for (auto [key, out] : {std::pair{"steps", &text.steps}, std::pair{"further_steps", &text.further_steps}}) {
         for (auto& step : from.texts(key)) {
             text.lines.push_back(step.line);
