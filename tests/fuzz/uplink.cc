@@ -1,6 +1,6 @@
 // What stands at the open port behind TLS: a connection's HTTP/2 and gRPC. The input is what a peer sends after its
-// preface, in pieces: each begins with its length
-// (two bytes; the highest bit says that the peer takes nothing of ours meanwhile).
+// preface, in pieces. Each begins with its length in two bytes; the highest bit says that the peer takes nothing of ours
+// meanwhile.
 #include <string>
 #include <string_view>
 

@@ -1,14 +1,12 @@
 #include "adapters/grpc/http2_session.h"
 
-#include <nghttp2/nghttp2.h>
-
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "adapters/grpc/http2_call.h"
 #include "adapters/grpc/tls.h"
 
 namespace mimamori::adapters::grpc {
@@ -16,209 +14,11 @@ namespace {
 
 constexpr std::string_view method_path = "/mimamori.uplink.v1.Uplink/Connect";
 constexpr std::string_view content_type = "application/grpc";
-constexpr std::size_t max_header_bytes = 4096;
 constexpr std::uint32_t max_streams_of_a_peer = 2;  // a new one may come before the old one has ended
 constexpr int max_ping_strikes = 2;                 // as gRPC's own servers
-constexpr std::size_t resets_at_once = 20, resets_a_second = 1;
-constexpr std::size_t max_waiting_frames = 1000;  // of ours; an honest peer never makes more than some dozens wait
-
-std::string_view view_of(const std::uint8_t* bytes, std::size_t size) {
-    return {reinterpret_cast<const char*>(bytes), size};
-}
-
-// Name and value must outlive the call that they are given to.
-nghttp2_nv header(std::string_view name, std::string_view value) {
-    const auto bytes = [](std::string_view text) {
-        return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
-    };
-    return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
-}
-
-struct StatusHeaders {
-    explicit StatusHeaders(const Status& status)
-        : code{fmt::to_string(static_cast<int>(status.code))}, message{percent_encoded(status.message)} {}
-    std::string code, message;
-    nghttp2_nv code_header() const { return header("grpc-status", code); }
-    nghttp2_nv message_header() const { return header("grpc-message", message); }
-};
+constexpr std::size_t max_waiting_frames = 1000;    // of ours; an honest peer never makes more than some dozens wait
 
 }  // namespace
-
-struct Http2Session::Call {
-    Call(std::int32_t id, std::size_t max_message_bytes) : http2_id{id}, reader{max_message_bytes} {}
-    std::int32_t http2_id;
-    // The request's head.
-    std::size_t header_bytes = 0;
-    bool right_method = false, right_path = false, right_type = false, compressed = false;
-    // The peer's messages.
-    std::shared_ptr<UplinkStream> stream;  // empty: refused
-    MessageReader reader;
-    std::size_t unconsumed = 0;  // bytes that the peer has no new credit for yet
-    // Ours.
-    std::string sending;
-    std::size_t sent = 0;
-    std::optional<Status> closing;
-    std::optional<std::chrono::steady_clock::time_point> closing_since;
-    bool cancelled = false;
-    bool opened = false;        // the request's head is complete
-    bool responded = false;     // the response's head is on its way
-    bool idle = false;          // nghttp2 waits to be told of more data
-    bool peer_is_done = false;  // it will send nothing more
-
-    void begin_closing() { closing_since = closing_since.value_or(std::chrono::steady_clock::now()); }
-
-    // What the stream has for us now; bytes only once those before are gone. True: there are some to send.
-    bool refill() {
-        const bool empty = sent == sending.size();
-        auto news = stream->take(empty);
-        closing = std::move(news.closing);
-        if (closing) {
-            begin_closing();
-        }
-        cancelled = news.cancelled;
-        if (empty) {
-            sending = std::move(news.bytes);
-            sent = 0;
-        }
-        return !sending.empty();
-    }
-};
-
-struct Http2Session::Callbacks {
-    static Http2Session& self(void* user) { return *static_cast<Http2Session*>(user); }
-    static Call* call(nghttp2_session* session, std::int32_t id) {
-        return static_cast<Call*>(nghttp2_session_get_stream_user_data(session, id));
-    }
-
-    static int begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user) {
-        if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-            self(user).begin(frame->hd.stream_id);
-        }
-        return 0;
-    }
-
-    static int one_header(nghttp2_session* session, const nghttp2_frame* frame, const std::uint8_t* name,
-                          std::size_t name_size, const std::uint8_t* value, std::size_t value_size, std::uint8_t,
-                          void* user) {
-        auto* found = call(session, frame->hd.stream_id);
-        if (found == nullptr) {
-            return 0;
-        }
-        found->header_bytes += name_size + value_size + 32;  // as RFC 7541 counts
-        if (found->header_bytes > max_header_bytes) {
-            return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // nghttp2 resets the stream
-        }
-        self(user).take_header(*found, view_of(name, name_size), view_of(value, value_size));
-        return 0;
-    }
-
-    static int frame_received(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
-        if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) {
-            self(user).on_ping();
-            return 0;
-        }
-        if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) {
-            return 0;
-        }
-        auto* found = call(session, frame->hd.stream_id);
-        if (found == nullptr) {
-            return 0;
-        }
-        if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-            self(user).open(*found);
-        }
-        if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
-            found->peer_is_done = true;
-            if (found->stream) {
-                found->stream->close({});  // the agent said good-bye
-            }
-        }
-        return 0;
-    }
-
-    static int data(nghttp2_session* session, std::uint8_t, std::int32_t id, const std::uint8_t* bytes,
-                    std::size_t size, void* user) {
-        if (auto* found = call(session, id)) {
-            self(user).take_data(*found, view_of(bytes, size));
-        } else {
-            nghttp2_session_consume(session, id, size);
-        }
-        return 0;
-    }
-
-    static int stream_closed(nghttp2_session* session, std::int32_t id, std::uint32_t, void* user) {
-        if (auto* found = call(session, id)) {
-            nghttp2_session_consume_connection(session, found->unconsumed);
-            self(user).end(*found);
-        }
-        return 0;
-    }
-
-    static int frame_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
-        if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) {
-            return 0;
-        }
-        self(user).on_sent();
-        const auto* found = call(session, frame->hd.stream_id);
-        if (found != nullptr && !found->peer_is_done && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
-            nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
-        }
-        return 0;
-    }
-
-    // Gives nghttp2 the next bytes of a stream, and after the last one the trailers.
-    static ssize_t read(nghttp2_session* session, std::int32_t id, std::uint8_t* out, std::size_t room,
-                        std::uint32_t* flags, nghttp2_data_source* source, void*) {
-        auto& call = *static_cast<Call*>(source->ptr);
-        const auto size = std::min(room, call.sending.size() - call.sent);
-        if (size > 0) {
-            std::memcpy(out, call.sending.data() + call.sent, size);
-            call.sent += size;
-            return static_cast<ssize_t>(size);
-        }
-        if (call.refill()) {
-            return read(session, id, out, room, flags, source, nullptr);
-        }
-        if (!call.closing) {
-            call.idle = true;
-            return NGHTTP2_ERR_DEFERRED;
-        }
-        const StatusHeaders status{*call.closing};
-        const std::array trailers{status.code_header(), status.message_header()};
-        *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        return nghttp2_submit_trailer(session, id, trailers.data(), trailers.size()) == 0
-                   ? 0
-                   : NGHTTP2_ERR_CALLBACK_FAILURE;
-    }
-
-    static nghttp2_session_callbacks* all() {
-        static nghttp2_session_callbacks* const made = [] {
-            nghttp2_session_callbacks* out = nullptr;
-            nghttp2_session_callbacks_new(&out);
-            nghttp2_session_callbacks_set_on_begin_headers_callback(out, &begin_headers);
-            nghttp2_session_callbacks_set_on_header_callback(out, &one_header);
-            nghttp2_session_callbacks_set_on_frame_recv_callback(out, &frame_received);
-            nghttp2_session_callbacks_set_on_data_chunk_recv_callback(out, &data);
-            nghttp2_session_callbacks_set_on_stream_close_callback(out, &stream_closed);
-            nghttp2_session_callbacks_set_on_frame_send_callback(out, &frame_sent);
-            return out;
-        }();
-        return made;
-    }
-
-    static nghttp2_option* options() {
-        static nghttp2_option* const made = [] {
-            nghttp2_option* out = nullptr;
-            nghttp2_option_new(&out);
-            nghttp2_option_set_no_auto_window_update(out, 1);  // credit is given for what has been taken
-            nghttp2_option_set_no_closed_streams(out, 1);
-            nghttp2_option_set_max_deflate_dynamic_table_size(out, 0);
-            nghttp2_option_set_stream_reset_rate_limit(out, resets_at_once, resets_a_second);
-            return out;
-        }();
-        return made;
-    }
-};
 
 Http2Session::Http2Session(ServerContext& context, StreamOwner& owner, const PeerCertificate& certificate,
                            std::string peer)
