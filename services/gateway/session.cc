@@ -78,6 +78,7 @@ void Shard::do_open(Newcomer& newcomer) {
 
 void Shard::do_frame(Session& session, pb::AgentFrame& frame) {
     session.heard_ms = steady_ms();
+    session.heard_bytes = session.stream->received_bytes();
     pb::LogRecord record;
     switch (frame.frame_case()) {
         case pb::AgentFrame::kBatch: {

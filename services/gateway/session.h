@@ -31,7 +31,8 @@ struct Shard::Session {
     std::vector<std::string> lan_ranges;                           // until HelloAck
     base::Bytes16 id{};
     std::int64_t clock_offset_us = 0;
-    std::int64_t heard_ms = 0;         // steady
+    std::int64_t heard_ms = 0;         // steady; a whole frame, or a part of one
+    std::uint64_t heard_bytes = 0;     // what the stream had received by then
     std::int64_t finishing_ms = 0;     // steady; 0: not finishing
     std::uint64_t accounted = 0;       // bytes of ours in the common sum of unsettled bytes
     std::int64_t received_ms = 0;      // steady; since when what is on Kafka is not told

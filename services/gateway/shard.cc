@@ -184,6 +184,12 @@ void Shard::look_for_silence(std::int64_t now_ms) {
                 session->stream->cancel();
             }
         } else if (now_ms - session->heard_ms > silent_ms && !paused_.contains(id)) {
+            // On a slow line one frame may take longer than that.
+            if (const auto bytes = session->stream->received_bytes(); bytes != session->heard_bytes) {
+                session->heard_ms = now_ms;
+                session->heard_bytes = bytes;
+                continue;
+            }
             session->finishing_ms = now_ms;
             session->stream->finish(CloseCode::unavailable, "no heartbeat for too long");
         }

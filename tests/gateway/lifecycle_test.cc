@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "domain/delivery/partitioning.h"
+#include "raw_peer.h"
 #include "running_gateway.h"
 
 using namespace mimamori;
@@ -130,6 +131,26 @@ TEST_CASE("a silent agent is cut off after three heartbeats") {
     const Spool spool;
     const auto agent = gateway.greet(appliance, spool, 0);
     CHECK(agent->end(5s).error_code() == StatusCode::UNAVAILABLE);
+}
+
+TEST_CASE("a line so slow that one frame takes longer than three heartbeats is slow, not silent") {
+    RunningGateway gateway{[](gateway::Settings& settings) { settings.heartbeat = 200ms; }};
+    const auto appliance = gateway.enrol();
+    const Spool spool;
+    RawPeer slow{gateway.port()};
+    REQUIRE(slow.shake_hands(appliance.identity));
+    const auto call = slow.call();
+    slow.send(call, framed(hello({spool.state(1)}).SerializeAsString()));
+    REQUIRE(slow.exchange_until([&] { return !slow.answers[call].data.empty(); }));
+    const auto frame = framed(spool.batch(1, 1, 0, 400).SerializeAsString());
+    constexpr std::size_t pieces = 20;  // one every 200 ms
+    for (std::size_t i = 0; i < pieces; ++i) {
+        slow.send(call, frame.substr(frame.size() * i / pieces, frame.size() * (i + 1) / pieces - frame.size() * i / pieces));
+        REQUIRE_FALSE(slow.exchange_until([&] { return slow.cut || slow.answers[call].closed; }, 200ms));
+    }
+    CHECK(eventually([&] { return gateway.batches().size() == 1; }));
+    CHECK(slow.exchange_until([&] { return slow.answers[call].closed; }));  // and silent when it is
+    CHECK(slow.answers[call].headers["grpc-message"] == "no heartbeat for too long");
 }
 
 TEST_CASE("a gateway that could never serve says why and does not start") {

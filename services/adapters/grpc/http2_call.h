@@ -38,7 +38,7 @@ struct StatusHeaders {
 };
 
 struct Http2Session::Call {
-    Call(std::int32_t id, std::size_t max_message_bytes) : http2_id{id}, reader{max_message_bytes} {}
+    Call(std::int32_t id, std::size_t max_first_message_bytes) : http2_id{id}, reader{max_first_message_bytes} {}
     std::int32_t http2_id;
     // The request's head.
     std::size_t header_bytes = 0;

@@ -105,7 +105,8 @@ bool Http2Session::is_overdue(std::chrono::steady_clock::time_point since) const
 }
 
 void Http2Session::begin(std::int32_t http2_id) {
-    calls_.push_back(std::make_unique<Call>(http2_id, context_.settings.max_frame_bytes));
+    calls_.push_back(std::make_unique<Call>(
+        http2_id, std::min(context_.settings.max_first_frame_bytes, context_.settings.max_frame_bytes)));
     nghttp2_session_set_stream_user_data(session_, http2_id, calls_.back().get());
 }
 
@@ -151,19 +152,21 @@ void Http2Session::open(Call& call) {
 void Http2Session::take_data(Call& call, std::string_view bytes) {
     call.unconsumed += bytes.size();
     if (call.stream) {
+        call.stream->on_data(bytes.size());
         call.reader.append(bytes);
     }
     deliver(call);
 }
 
-// Hands over the messages that are asked for. While one waits to be, the peer gets no credit for what it sends: a frame
-// and a window are the most that is kept of a stream.
+// Hands over the messages that are asked for. While one waits to be, or its beginning does, the peer gets no credit for
+// what it sends: a window is the most that is kept of a stream that nobody asks.
 void Http2Session::deliver(Call& call) {
     bool waits = false;
     while (call.stream && !waits) {
         std::string_view message;
         const auto next = call.reader.peek(message);
         if (next == MessageReader::Next::incomplete) {
+            waits = !call.reader.empty() && !call.stream->wants_the_rest();
             break;
         }
         if (next != MessageReader::Next::message) {
@@ -171,7 +174,7 @@ void Http2Session::deliver(Call& call) {
                 next == MessageReader::Next::compressed
                     ? Status{StatusCode::unimplemented, "messages must not be compressed: batches are, inside"}
                     : Status{StatusCode::resource_exhausted,
-                             fmt::format("a frame may have {} bytes at most", context_.settings.max_frame_bytes)});
+                             fmt::format("a frame may have {} bytes at most", call.reader.max_message_bytes())});
             return;
         }
         const auto offer = call.stream->offer();
@@ -183,6 +186,7 @@ void Http2Session::deliver(Call& call) {
                 return;
             }
             call.reader.pop();
+            call.reader.set_max_message_bytes(context_.settings.max_frame_bytes);
             context_.events.on_frame(*call.stream, std::move(frame));
         } else if (!waits) {
             call.reader.pop();

@@ -68,9 +68,9 @@ void IoThread::wake() {
     }
 }
 
-void IoThread::adopt(int socket, std::string peer, SslContext tls) {
+void IoThread::adopt(int socket, std::string peer, SslContext tls, bool crowded) {
     context_.open_connections.fetch_add(1, std::memory_order_relaxed);
-    post(newcomers_, Newcomer{socket, std::move(peer), std::move(tls)});
+    post(newcomers_, Newcomer{socket, std::move(peer), std::move(tls), crowded});
 }
 
 void IoThread::look_after(Connection& connection, std::shared_ptr<UplinkStream> stream) {
@@ -166,6 +166,11 @@ void IoThread::take_in(Newcomer newcomer) {
         turn_away(newcomer);
         return;
     }
+    if (newcomer.crowded && !make_room(std::chrono::steady_clock::now())) {
+        report(fmt::format("too many connections: {} is sent away", newcomer.peer));
+        turn_away(newcomer);
+        return;
+    }
     ConnectionOwner& self = *this;
     auto connection =
         std::make_unique<Connection>(newcomer.socket, std::move(newcomer.peer), *newcomer.tls, context_, self);
@@ -176,6 +181,22 @@ void IoThread::take_in(Newcomer newcomer) {
     }
     auto* key = connection.get();
     connections_.emplace(key, std::move(connection));
+}
+
+// Who holds places without saying anything must not keep out who would.
+bool IoThread::make_room(Connection::Time now) {
+    Connection* oldest = nullptr;
+    auto since = now - context_.settings.crowded_limit;
+    for (const auto& [key, connection] : connections_) {
+        if (const auto without = connection->without_stream_since(); without && *without < since) {
+            oldest = key;
+            since = *without;
+        }
+    }
+    if (oldest != nullptr) {
+        keep_or_drop(*oldest, false);
+    }
+    return oldest != nullptr;
 }
 
 void IoThread::turn_away(const Newcomer& newcomer) {

@@ -27,8 +27,9 @@ class IoThread final : private ConnectionOwner {
 
     base::Expected<void> start();
 
-    // Any thread. Takes the socket over.
-    void adopt(int socket, std::string peer, SslContext tls);
+    // Any thread. Takes the socket over; a `crowded` one in the place of the oldest that has no stream yet though it had
+    // the time to make one, or not at all.
+    void adopt(int socket, std::string peer, SslContext tls, bool crowded);
     // Lets streams end until `deadline`, then cuts them off. Returns at once; join() waits.
     void drain(Connection::Time deadline);
     void join();
@@ -38,6 +39,7 @@ class IoThread final : private ConnectionOwner {
         int socket;
         std::string peer;
         SslContext tls;
+        bool crowded;
     };
     using Call = std::pair<Connection*, std::shared_ptr<UplinkStream>>;
 
@@ -50,6 +52,7 @@ class IoThread final : private ConnectionOwner {
     void take_what_was_asked();
     void take_in(Newcomer newcomer);
     void turn_away(const Newcomer& newcomer);
+    bool make_room(Connection::Time now);
     void sweep(Connection::Time now);
     template <class Posted>
     void post(std::vector<Posted>& list, Posted item);

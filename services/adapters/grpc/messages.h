@@ -26,6 +26,9 @@ class MessageReader {
     // message is ever passed: there is nothing behind it.
     Next peek(std::string_view& message) const;
     void pop();  // the message that peek() showed
+    bool empty() const { return bytes_.empty(); }
+    std::size_t max_message_bytes() const { return max_; }
+    void set_max_message_bytes(std::size_t max) { max_ = max; }
 
   private:
     std::size_t max_;

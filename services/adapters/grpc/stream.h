@@ -45,6 +45,8 @@ class Stream {
     virtual void cancel() = 0;
     // True from before on_closed is called.
     virtual bool ended() const = 0;
+    // Of frames, whole or not: what moves here is alive, however slow its line.
+    virtual std::uint64_t received_bytes() const = 0;
 
     // A number for whoever answers StreamEvents: who takes this stream's frames; -1 until it is set.
     void set_owner(std::int32_t owner) { owner_.store(owner); }

@@ -18,7 +18,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kept_files = 256;  // for Kafka, PostgreSQL, status pages, and connections that have no stream yet
-constexpr std::size_t without_stream = 128;  // of those, at once
+constexpr std::size_t without_stream = 96;  // of those, at once,
+constexpr std::size_t newcomers = 32;       // and who comes then, until the oldest of them have made room
 constexpr std::size_t max_reports_a_second = 5;
 
 // A peer must not fill our log.
@@ -80,11 +81,16 @@ struct UplinkServer::Parts {
                         reports.add(what);
                     }}} {}
 
-    bool has_room() const { return context.open_connections < context.settings.max_streams + without_stream; }
+    std::size_t room() const { return context.settings.max_streams + without_stream; }
+    bool has_room() const { return context.open_connections < room() + newcomers; }
 
     void deal(int socket, std::string peer) {
+        const bool is_crowded = context.open_connections >= room();
+        if (is_crowded) {
+            crowded = true;
+        }
         auto& thread = *threads[next_thread++ % threads.size()];
-        thread.adopt(socket, std::move(peer), tls.context());
+        thread.adopt(socket, std::move(peer), tls.context(), is_crowded);
     }
 
     void look_at_files() {

@@ -25,12 +25,14 @@ struct ServerSettings {
     std::string key_file;
     std::string ca_file;  // issuers of the agents' certificates
     std::size_t max_frame_bytes = 2UL << 20U;
+    std::size_t max_first_frame_bytes = 16UL << 10U;  // Hello, before anybody knows whose the certificate is
     std::size_t max_streams = 16'000;
     std::chrono::milliseconds keepalive_time{60'000};  // a silent connection is asked after this time
     std::chrono::milliseconds keepalive_timeout{20'000};
     std::chrono::milliseconds min_ping_interval{15'000};  // an agent that pings more often is cut off
     std::chrono::milliseconds handshake_limit{10'000};
     std::chrono::milliseconds idle_limit{10'000};       // for a connection without a stream
+    std::chrono::milliseconds crowded_limit{1'000};     // for either, while newcomers find no place
     std::chrono::milliseconds finish_limit{5'000};      // for a peer to take a stream's last word
     std::chrono::milliseconds reload_interval{10'000};  // between looks at the three files
     std::size_t io_threads = 2;

@@ -78,6 +78,12 @@ void UplinkStream::call() {
     }
 }
 
+bool UplinkStream::wants_the_rest() {
+    const std::lock_guard lock{mutex_};
+    kept_ = !asked_;
+    return asked_;
+}
+
 UplinkStream::Offer UplinkStream::offer() {
     const std::lock_guard lock{mutex_};
     if (is_closing()) {

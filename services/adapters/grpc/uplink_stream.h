@@ -2,6 +2,9 @@
 // Private to this folder.
 #pragma once
 
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -50,9 +53,13 @@ class UplinkStream final : public Stream, public std::enable_shared_from_this<Up
     void finish(CloseCode code, std::string reason) override;
     void cancel() override;
     bool ended() const override { return ended_.load(); }
+    std::uint64_t received_bytes() const override { return received_bytes_.load(std::memory_order_relaxed); }
 
     // --- for the connection's thread --------------------------------------------------------------------------------
 
+    void on_data(std::size_t bytes) { received_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+    // The beginning of a frame has come: false: nobody has asked for it yet (look_after() tells when).
+    bool wants_the_rest();
     enum class Offer { deliver, keep, drop };
     // A whole frame has come: hand it over, keep it until it is asked for (look_after() tells), or throw it away.
     Offer offer();
@@ -75,6 +82,7 @@ class UplinkStream final : public Stream, public std::enable_shared_from_this<Up
     const PeerCertificate certificate_;
     const std::string peer_;
     std::atomic<bool> ended_{false};
+    std::atomic<std::uint64_t> received_bytes_{0};
     std::mutex mutex_;
     StreamOwner* owner_;
     std::string out_;
@@ -82,7 +90,7 @@ class UplinkStream final : public Stream, public std::enable_shared_from_this<Up
     std::optional<Status> closing_;
     bool called_ = false;  // the owner knows and has not come yet
     bool asked_ = false;
-    bool kept_ = false;
+    bool kept_ = false;  // the connection holds something back until it is asked for
     bool cancelled_ = false;
 };
 

@@ -64,6 +64,22 @@ TEST_CASE("a frame that comes in pieces, one byte at a time, is one frame") {
     CHECK(listener.frames()[0].heartbeat().agent_clock_us() == 1'234'567);
 }
 
+TEST_CASE("before anybody knows whose a stream is, a frame is small") {
+    RunningListener listener{[](auto& settings) { settings.max_first_frame_bytes = 1000; }};
+    AgentFrame large;
+    large.mutable_batch()->mutable_entries()->set_data(std::string(1000, 'x'));
+    auto hasty = listener.peer();
+    hasty->send(1, framed(large.SerializeAsString()).substr(0, 5));  // its length is enough
+    CHECK(status_of(*hasty, 1) == "8");
+    CHECK(hasty->answers[1].headers["grpc-message"] == "a frame may have 1000 bytes at most");
+    CHECK(listener.frames().empty());
+
+    auto polite = listener.peer();
+    polite->send(1, framed(heartbeat(1).SerializeAsString()) + framed(large.SerializeAsString()));
+    CHECK(polite->exchange_until(
+        [&] { return listener.eventually([&] { return listener.frames().size() == 2; }, 1ms); }));
+}
+
 TEST_CASE("what is not our call is refused with a status, and the connection goes on") {
     RunningListener listener;
     RawPeer peer{listener.port()};
