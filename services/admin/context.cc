@@ -27,14 +27,16 @@ base::Expected<Context> make_context(platform::Config config, bool json) {
     return Context{std::move(config), std::move(clock), std::move(actor), json};
 }
 
-base::Expected<store::Connection> connect(const Context& context) {
+base::Expected<store::Connection> connect(const Context& context, bool patient) {
     return platform::read_postgres(context.config).and_then([&](const platform::PostgresConfig& postgres) {
-        return store::Connection::open({.host = postgres.host,
-                                        .port = postgres.port,
-                                        .database = postgres.database,
-                                        .user = postgres.user,
-                                        .password_file = postgres.password_file,
-                                        .application_name = "mimamori admin"});
+        store::Login login{.host = postgres.host,
+                           .port = postgres.port,
+                           .database = postgres.database,
+                           .user = postgres.user,
+                           .password_file = postgres.password_file,
+                           .application_name = "mimamori admin"};
+        login.statement_timeout_ms = patient ? 0 : login.statement_timeout_ms;
+        return store::Connection::open(login);
     });
 }
 

@@ -22,7 +22,9 @@ struct Context {
 base::Expected<Context> make_context(platform::Config config, bool json);
 
 // As the database role of the settings, "mimamori_admin" unless they say otherwise.
-base::Expected<store::Connection> connect(const Context& context);
+// `patient`: for statements that read all there is and may take their time; an operator who has had enough
+// interrupts us, and PostgreSQL notices.
+base::Expected<store::Connection> connect(const Context& context, bool patient = false);
 
 struct Audit {
     std::string action;  // "certificate.issue"

@@ -128,7 +128,7 @@ Output show_report(const Context& context, const Report& options) {
     if (!from || !until) {
         return tl::unexpected{from ? until.error() : from.error()};
     }
-    auto connection = connect(context);
+    auto connection = connect(context, true);
     if (!connection) {
         return tl::unexpected{connection.error()};
     }

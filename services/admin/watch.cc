@@ -110,7 +110,7 @@ Output drop_partitions(const Context& context, int older_than_days) {
 }
 
 Output verify(const Context& context, int days) {
-    auto connection = connect(context);
+    auto connection = connect(context, true);
     if (!connection) {
         return tl::unexpected{connection.error()};
     }
@@ -122,9 +122,9 @@ Output verify(const Context& context, int days) {
     }
     std::string wrong;
     for (const auto& s : *streams) {
-        wrong += fmt::format("stream {}: detections {} by its counter, {} rows, {} numbers; rejected {} and {}; quarantined {} and {}\n",
+        wrong += fmt::format("stream {}: detections {} by its counter, {} rows, {} numbers; rejected {} and {}, quarantined {} and {}, {} numbers\n",
                              s.stream, s.detections, s.detection_rows, s.detection_numbers, s.rejected, s.rejected_rows,
-                             s.quarantined, s.quarantined_rows);
+                             s.quarantined, s.quarantined_rows, s.quarantine_numbers);
     }
     std::string waiting;
     for (const auto& news : *mails) {

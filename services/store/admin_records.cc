@@ -12,6 +12,9 @@ Expected<void> add_audit(Connection& connection, std::string_view actor, std::st
 
 namespace {
 
+constexpr std::int64_t streams_verified_at_once = 500;
+constexpr std::size_t most_mismatches = 100;
+
 // Stores a versioned text once and for good, by the statement `add`; `like` finds what stands in its way.
 Expected<StoredPack> add_versioned(Connection& connection, std::string_view add, std::string_view like_it, std::string_view version,
                                    base::Time effective_from, std::string_view content, std::string_view loaded_by) {
@@ -178,14 +181,30 @@ Expected<std::vector<std::string>> drop_partitions(Connection& connection, std::
 }
 
 Expected<std::vector<StreamMismatch>> verify_streams(Connection& connection, base::Time since) {
-    return connection.run("verify_streams", Params{}.time(since)).map([](const Result& rows) {
-        std::vector<StreamMismatch> out;
-        for (int i = 0; i < rows.rows(); ++i) {
-            out.push_back({rows.integer(i, 0), rows.integer(i, 1), rows.integer(i, 2), rows.integer(i, 3), rows.integer(i, 4),
-                           rows.integer(i, 5), rows.integer(i, 6), rows.integer(i, 7)});
+    std::vector<StreamMismatch> out;
+    std::int64_t after = 0;
+    while (out.size() < most_mismatches) {
+        const auto next = connection.run("verify_streams_until",
+                                         Params{}.time(since).integer(after).integer(streams_verified_at_once));
+        if (!next) {
+            return tl::unexpected{next.error()};
         }
-        return out;
-    });
+        const auto until = next->integer_or_null(0, 0);
+        if (!until) {
+            break;
+        }
+        const auto rows = connection.run("verify_streams", Params{}.time(since).integer(after).integer(*until));
+        if (!rows) {
+            return tl::unexpected{rows.error()};
+        }
+        for (int i = 0; i < rows->rows(); ++i) {
+            out.push_back({rows->integer(i, 0), rows->integer(i, 1), rows->integer(i, 2), rows->integer(i, 3),
+                           rows->integer(i, 4), rows->integer(i, 5), rows->integer(i, 6), rows->integer(i, 7),
+                           rows->integer(i, 8)});
+        }
+        after = *until;
+    }
+    return out;
 }
 
 Expected<std::vector<UntoldNews>> verify_mails(Connection& connection) {

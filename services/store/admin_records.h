@@ -96,9 +96,10 @@ struct Status {
 Expected<Status> read_status(Connection& connection, base::Time heard_since, base::Time quarantined_since);
 
 struct StreamMismatch {
-    std::int64_t stream, detections, detection_rows, detection_numbers, rejected, rejected_rows, quarantined, quarantined_rows;
+    std::int64_t stream, detections, detection_rows, detection_numbers, rejected, rejected_rows, quarantined, quarantined_rows, quarantine_numbers;
 };
-// Streams opened since `since` whose rows are not what their counters say; at most 100.
+// Streams opened since `since` whose rows are not what their counters say, the first hundred or so. Some streams a
+// statement, so that no snapshot lasts as long as reading all rows does.
 Expected<std::vector<StreamMismatch>> verify_streams(Connection& connection, base::Time since);
 struct UntoldNews {
     std::int64_t customer;

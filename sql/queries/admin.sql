@@ -298,24 +298,26 @@ left join presence p on p.rental_id = r.id
 where r.ends_at is null
 order by p.last_heard_at nulls first, a.utm_id limit 200;
 
+-- name: verify_streams_until
+-- $1 since (us), $2 after this id, $3 how many. The last id of the next streams opened since then; null: there are none.
+select max(id) from (select id from streams where id > $2 and opened_at >= from_us($1) order by id limit $3) next;
+
 -- name: verify_streams
--- $1 since (us). Streams opened since then whose stored rows disagree with their counters, or hold a sequence number
--- twice. Rows of older streams may have been dropped by retention.
-with rows_of as (
-         select stream_id, count(*) as detections, count(distinct seq) as numbers from detections group by stream_id),
-     bad_rows_of as (
-         select stream_id, count(*) filter (where origin = 'rejected') as rejected,
-                count(*) filter (where origin = 'quarantined') as quarantined, count(distinct seq) as numbers
-         from quarantine group by stream_id)
-select streams.id, streams.detections, coalesce(r.detections, 0), coalesce(r.numbers, 0), streams.rejected,
-       coalesce(q.rejected, 0), streams.quarantined, coalesce(q.quarantined, 0)
+-- $1 since (us), $2 after this id, $3 up to this one. Streams opened since then whose stored rows disagree with their
+-- counters, or hold a sequence number twice. Rows of older streams may have been dropped by retention. Reads each
+-- stream's rows in the order of the index, so that it needs no memory for them, however many there are.
+select streams.id, streams.detections, d.stored, d.numbers, streams.rejected, q.rejected, streams.quarantined, q.quarantined, q.numbers
 from streams
-left join rows_of r on r.stream_id = streams.id
-left join bad_rows_of q on q.stream_id = streams.id
-where streams.opened_at >= from_us($1)
-  and (streams.detections is distinct from coalesce(r.detections, 0) or coalesce(r.detections, 0) <> coalesce(r.numbers, 0)
-       or streams.rejected <> coalesce(q.rejected, 0) or streams.quarantined <> coalesce(q.quarantined, 0)
-       or coalesce(q.rejected, 0) + coalesce(q.quarantined, 0) <> coalesce(q.numbers, 0))
+cross join lateral (
+    select count(*) as stored, count(*) filter (where seq is distinct from before) as numbers
+    from (select seq, lag(seq) over (order by seq) as before from detections where stream_id = streams.id) rows) d
+cross join lateral (
+    select count(*) filter (where origin = 'rejected') as rejected, count(*) filter (where origin = 'quarantined') as quarantined,
+           count(*) filter (where seq is distinct from before) as numbers
+    from (select seq, origin, lag(seq) over (order by seq) as before from quarantine where stream_id = streams.id) rows) q
+where streams.id > $2 and streams.id <= $3 and streams.opened_at >= from_us($1)
+  and (streams.detections <> d.stored or d.stored <> d.numbers or streams.rejected <> q.rejected
+       or streams.quarantined <> q.quarantined or q.rejected + q.quarantined <> q.numbers)
 order by streams.id limit 100;
 
 -- name: verify_audit

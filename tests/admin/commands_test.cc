@@ -172,6 +172,24 @@ TEST_CASE("verify tells a stream whose rows are not what its counter says, and a
     REQUIRE_FALSE(missing);
     CHECK(missing.error().what.find("detections 1 by its counter, 0 rows") != std::string::npos);
     office.database.query("delete from streams");
+    // Many streams, of which only the last is wrong: a number twice and another not at all.
+    office.database.query(
+        "insert into streams (rental_id, customer_id, lane, spool_id, h_before, next_seq, quarantined, rejected) "
+        "select r.id, r.customer_id, 0, uuid_send(gen_random_uuid()), decode(repeat('00', 16), 'hex'), "
+        "case when n = 1200 then 4 else 1 end, case when n = 1200 then 2 else 0 end, case when n = 1200 then 1 else 0 end "
+        "from rentals r, generate_series(1, 1200) n where r.id = (select min(id) from rentals)");
+    office.database.query(
+        "insert into quarantine (received_at, stream_id, seq, digest, customer_id, rental_id, origin, entry_kind, reason, "
+        "payload) select now(), s.id, e.seq, decode(repeat('00', 16), 'hex'), s.customer_id, s.rental_id, e.origin, 1, '', '' "
+        "from (select * from streams order by id desc limit 1) s, "
+        "(values (1, 'rejected'), (2, 'quarantined'), (2, 'quarantined')) e(seq, origin)");
+    const auto doubled = admin::verify(office.context, 36'500);
+    REQUIRE_FALSE(doubled);
+    CHECK(doubled.error().what.find("detections 0 by its counter, 0 rows, 0 numbers; rejected 1 and 1, quarantined 2 and 2, 2 numbers")
+          != std::string::npos);
+    CHECK(std::count(doubled.error().what.begin(), doubled.error().what.end(), '\n') == 1);
+    office.database.query("delete from quarantine");
+    office.database.query("delete from streams");
     office.database.query("alter table audit_log disable trigger audit_is_insert_only");
     office.database.query("update audit_log set actor = 'somebody else' where id = 1");
     const auto tampered = admin::verify(office.context, 36'500);
