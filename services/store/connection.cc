@@ -211,8 +211,11 @@ Expected<Connection> Connection::open(const Login& login) {
     const auto port = fmt::to_string(login.port);
     // Without JIT: our statements run for a millisecond, but arrays of unknown length look costly to the planner, and
     // compiling them took 50 ms each time.
+    // The server, too, is to notice within a minute that our machine is gone: its session may hold locks.
     const auto options = fmt::format("-c TimeZone=UTC -c client_min_messages=warning -c jit=off -c statement_timeout={} "
-                                     "-c idle_in_transaction_session_timeout={} -c idle_session_timeout={}",
+                                     "-c idle_in_transaction_session_timeout={} -c idle_session_timeout={} "
+                                     "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=5 "
+                                     "-c tcp_user_timeout=30000 -c client_connection_check_interval=10000",
                                      login.statement_timeout_ms, login.idle_in_transaction_session_timeout_ms,
                                      login.idle_session_timeout_ms);
     const std::array<const char*, 12> keys{"host", "port", "dbname", "user", "password", "application_name", "options",
