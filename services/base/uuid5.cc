@@ -12,15 +12,18 @@ using State = std::array<std::uint32_t, 5>;
 
 void add_block(State& state, const std::uint8_t* block) {
     std::array<std::uint32_t, 80> w;
+#pragma GCC unroll 16
     for (std::size_t i = 0; i < 16; ++i) {
         w[i] = std::uint32_t{block[4 * i]} << 24U | std::uint32_t{block[4 * i + 1]} << 16U |
                std::uint32_t{block[4 * i + 2]} << 8U | std::uint32_t{block[4 * i + 3]};
     }
+#pragma GCC unroll 16
     for (std::size_t i = 16; i < 80; ++i) {
         w[i] = std::rotl(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
     }
     auto [a, b, c, d, e] = state;
     const auto rounds = [&](std::size_t from, std::uint32_t constant, auto&& mix) {
+#pragma GCC unroll 20  // so that no value need be moved
         for (std::size_t i = from; i < from + 20; ++i) {
             const std::uint32_t next = std::rotl(a, 5) + mix() + e + constant + w[i];
             e = d;
@@ -60,7 +63,8 @@ std::array<std::uint8_t, 20> sha1(std::string_view bytes) {
     if (size == 128) {
         add_block(state, tail.data() + 64);
     }
-    std::array<std::uint8_t, 20> out{};
+    std::array<std::uint8_t, 20> out;
+#pragma GCC unroll 20
     for (std::size_t i = 0; i < out.size(); ++i) {
         out[i] = static_cast<std::uint8_t>(state[i / 4] >> (24 - 8 * (i % 4)));
     }
@@ -68,9 +72,14 @@ std::array<std::uint8_t, 20> sha1(std::string_view bytes) {
 }
 
 Bytes16 uuid_v5(const Bytes16& space, std::string_view name) {
-    std::string input(reinterpret_cast<const char*>(space.data()), space.size());
-    input += name;
-    const auto hash = sha1(input);
+    const auto hash = [&] {
+        std::array<char, 48> small;  // nearly all names are: spares an allocation
+        if (space.size() + name.size() <= small.size()) {
+            std::copy(name.begin(), name.end(), std::copy(space.begin(), space.end(), small.begin()));
+            return sha1({small.data(), space.size() + name.size()});
+        }
+        return sha1(std::string{space.begin(), space.end()}.append(name));
+    }();
     Bytes16 out;
     std::copy_n(hash.begin(), out.size(), out.begin());
     out[6] = static_cast<std::uint8_t>((out[6] & 0x0FU) | 0x50U);

@@ -21,20 +21,25 @@ std::optional<Int> parse_number(std::string_view text, int base) {
 
 std::optional<Address> parse_ipv4(std::string_view text) {
     Address out = mapped_prefix;
-    for (std::size_t part = 0; part < 4; ++part) {
-        const auto dot = text.find('.');
-        if ((part < 3) == (dot == std::string_view::npos)) {
+    std::size_t part = 0, digits = 0;
+    unsigned value = 0;
+    for (const char c : text) {
+        if (c >= '0' && c <= '9' && (digits == 0 || value != 0)) {  // no leading zero
+            value = value * 10 + static_cast<unsigned>(c - '0');
+            ++digits;
+        } else if (c == '.' && digits > 0 && part < 3) {
+            out[12 + part++] = static_cast<std::uint8_t>(value);
+            value = 0;
+            digits = 0;
+        } else {
             return std::nullopt;
         }
-        const auto digits = text.substr(0, dot);
-        const auto value = parse_number<unsigned>(digits, 10);
-        if (!value || *value > 255 || (digits.size() > 1 && digits.front() == '0')) {
+        if (value > 255) {
             return std::nullopt;
         }
-        out[12 + part] = static_cast<std::uint8_t>(*value);
-        text.remove_prefix(part < 3 ? dot + 1 : text.size());
     }
-    return out;
+    out[15] = static_cast<std::uint8_t>(value);
+    return part == 3 && digits > 0 ? std::optional{out} : std::nullopt;
 }
 
 // Groups of one side of "::", written to `out` from `at`; returns how many bytes, empty if malformed.
@@ -95,8 +100,11 @@ std::optional<Address> parse_address(std::string_view text) {
 
 bool AddressRange::contains(const Address& address) const {
     const std::size_t whole = prefix_length / 8;
-    if (!std::equal(network.begin(), network.begin() + static_cast<std::ptrdiff_t>(whole), address.begin())) {
-        return false;
+    // Backwards: the front is the same for all IPv4 addresses.
+    for (std::size_t i = whole; i > 0; --i) {
+        if (network[i - 1] != address[i - 1]) {
+            return false;
+        }
     }
     const unsigned rest = prefix_length % 8;
     return rest == 0 || (network[whole] ^ address[whole]) >> (8 - rest) == 0;

@@ -14,13 +14,15 @@ constexpr std::int64_t latest_us = 253'402'300'799'999'999;    // end of year 99
 
 void CopyBuffer::clear() {
     using namespace std::string_view_literals;
-    rows_ = 0;
-    data_.assign("PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0"sv);
+    constexpr auto head = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0"sv;
+    rows_ = size_ = 0;
+    std::copy(head.begin(), head.end(), grow(head.size()));
 }
 
 void CopyBuffer::text(std::string_view value) {
-    big_endian(static_cast<std::int32_t>(value.size()));
-    data_.append(value);
+    char* const at = grow(sizeof(std::int32_t) + value.size());
+    put(at, static_cast<std::int32_t>(value.size()));
+    std::copy(value.begin(), value.end(), at + sizeof(std::int32_t));
 }
 
 void CopyBuffer::timestamptz(std::int64_t us_since_1970) {
@@ -28,8 +30,8 @@ void CopyBuffer::timestamptz(std::int64_t us_since_1970) {
 }
 
 std::string_view CopyBuffer::finish() {
-    big_endian(std::int16_t{-1});
-    return data_;
+    put(grow(sizeof(std::int16_t)), std::int16_t{-1});
+    return {data_.data(), size_};
 }
 
 }  // namespace mimamori::store

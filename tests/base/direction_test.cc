@@ -1,6 +1,11 @@
 // Direction comes from addresses and the site's LAN ranges, never from a signature's name.
 #include <catch2/catch.hpp>
 
+#include <arpa/inet.h>
+
+#include <random>
+#include <string>
+
 #include "domain/direction.h"
 
 using namespace mimamori::domain;
@@ -42,6 +47,56 @@ TEST_CASE("addresses are read strictly") {
         INFO(bad);
         CHECK_FALSE(parse_address(bad));
     }
+}
+
+TEST_CASE("an address of any text is what inet_pton makes of it") {
+    const auto seed = std::random_device{}();
+    INFO("seed " << seed);
+    std::mt19937 random{seed};
+    const auto below = [&](unsigned limit) { return std::uniform_int_distribution<unsigned>{0, limit - 1}(random); };
+    constexpr std::string_view v4 = "0123456789..", v6 = "0123456789abcdefABCDEF:::::.";
+    std::size_t addresses = 0;
+    for (int i = 0; i < 200'000; ++i) {
+        std::string text;
+        switch (below(4)) {
+            case 0:  // an address, nearly
+                for (int part = 0; part < 4; ++part) {
+                    text += (part > 0 ? "." : "") + std::to_string(below(300));
+                }
+                break;
+            case 1:
+                for (unsigned part = 0, parts = 6 + below(3); part < parts; ++part) {
+                    text += std::string{part > 0 ? ":" : ""} + (below(9) > 0 ? std::string{v6[below(22)]} : ":");
+                }
+                break;
+            default: {
+                const auto alphabet = below(2) > 0 ? v4 : v6;
+                for (unsigned size = below(18); text.size() < size;) {
+                    text += alphabet[below(static_cast<unsigned>(alphabet.size()))];
+                }
+            }
+        }
+        if (below(8) == 0 && !text.empty()) {
+            text[below(static_cast<unsigned>(text.size()))] = static_cast<char>(1 + below(255));
+        }
+        if (text.find('%') != std::string::npos) {
+            continue;  // zones are ours
+        }
+        Address expected{};
+        const bool is_v6 = text.find(':') != std::string::npos;
+        if (!is_v6) {
+            expected[10] = expected[11] = 0xFF;
+        }
+        const bool good = ::inet_pton(is_v6 ? AF_INET6 : AF_INET, text.c_str(), expected.data() + (is_v6 ? 0 : 12)) == 1;
+        INFO("'" << text << "'");
+        const auto address = parse_address(text);
+        REQUIRE(address.has_value() == good);
+        if (good) {
+            REQUIRE(*address == expected);
+            ++addresses;
+        }
+    }
+    CHECK(addresses > 10'000);
 }
 
 TEST_CASE("ranges have no host bits and a length that fits") {

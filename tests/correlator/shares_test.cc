@@ -153,6 +153,9 @@ TEST_CASE("SHA-1 and UUIDv5 give the published values") {
     base::Bytes16 space{};
     std::copy(dns->begin(), dns->end(), space.begin());
     CHECK(base::uuid_text(base::uuid_v5(space, "www.example.com")) == "2ed6657d-e927-568b-95e1-2665a8aea6a2");  // RFC 9562, A.4
+    CHECK(base::uuid_text(base::uuid_v5(space, std::string(32, 'x'))) == "f604365a-89a0-5027-88d3-00379d7f7ea8");  // as Python's uuid has it
+    CHECK(base::uuid_text(base::uuid_v5(space, std::string(33, 'x'))) == "688abf8a-de33-57fd-92c1-72d3f2b9a423");  // as Python's uuid has it
+    CHECK(base::uuid_text(base::uuid_v5(space, std::string(100, 'x'))) == "897f5b43-a3c8-582d-9c8d-9cfe358a534d");  // as Python's uuid has it
 }
 
 TEST_CASE("a detection's id follows from rental, lane, spool and sequence, and from nothing else") {

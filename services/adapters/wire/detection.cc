@@ -12,15 +12,32 @@ constexpr std::string_view not_a_message = "the bytes are no protobuf message";
 constexpr std::string_view bad_text = "a text is not UTF-8 or contains a NUL";
 constexpr std::uint64_t most_blocks = 1'000'000'000'000;
 
-// Valid UTF-8 without NUL. Nearly all text is ASCII: eight bytes at a time, each from 0x01 to 0x7F.
+// Whether each byte is from 0x01 to 0x7F: a high bit survives in `word` if a byte is not ASCII, and in the difference if
+// one is 0 (or above 0x80).
+bool all_ascii(std::uint64_t word) {
+    return ((word | (word - 0x0101010101010101ULL)) & 0x8080808080808080ULL) == 0;
+}
+
+std::uint64_t word_at(const char* bytes) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
+// Valid UTF-8 without NUL. Nearly all text is ASCII: eight bytes at a time, the last eight once more where the size is no
+// multiple of it.
 bool storable(std::string_view text) {
     std::size_t i = 0;
-    for (; i + 8 <= text.size(); i += 8) {
-        std::uint64_t word = 0;
-        std::memcpy(&word, text.data() + i, 8);
-        // A byte's high bit survives in `word` if it is not ASCII, and in the difference if a byte is 0 (or above 0x80).
-        if (((word | (word - 0x0101010101010101ULL)) & 0x8080808080808080ULL) != 0) {
-            break;
+    if (text.size() >= 8) {
+        while (i + 8 <= text.size() && all_ascii(word_at(text.data() + i))) {
+            i += 8;
+        }
+        if (text.size() - i < 8 && all_ascii(word_at(text.data() + text.size() - 8))) {
+            return true;
+        }
+    } else {
+        while (i < text.size() && static_cast<signed char>(text[i]) > 0) {
+            ++i;
         }
     }
     const auto rest = text.substr(i);

@@ -11,7 +11,21 @@ enum WireType : std::uint32_t { varint_type = 0, fixed64_type = 1, bytes_type = 
 
 }  // namespace
 
-bool Scan::tag(std::uint32_t& out) {
+// Nearly all are one byte long, those of numbers of fields above 15 two.
+inline bool Scan::tag(std::uint32_t& out) {
+    if (at_ != end_ && static_cast<unsigned char>(*at_) < 0x80) {
+        out = static_cast<unsigned char>(*at_++);
+        return out >> 3U != 0 || fail();
+    }
+    if (end_ - at_ > 1 && static_cast<unsigned char>(at_[1]) < 0x80) {
+        out = (static_cast<unsigned char>(at_[0]) & 0x7FU) | static_cast<std::uint32_t>(at_[1]) << 7U;
+        at_ += 2;
+        return out >> 3U != 0 || fail();
+    }
+    return long_tag(out);
+}
+
+bool Scan::long_tag(std::uint32_t& out) {
     out = 0;
     for (unsigned shift = 0; shift < 35; shift += 7) {
         if (at_ == end_) {
@@ -26,7 +40,15 @@ bool Scan::tag(std::uint32_t& out) {
     return fail();
 }
 
-bool Scan::varint(std::uint64_t& out) {
+inline bool Scan::varint(std::uint64_t& out) {
+    if (at_ != end_ && static_cast<unsigned char>(*at_) < 0x80) {
+        out = static_cast<unsigned char>(*at_++);
+        return true;
+    }
+    return long_varint(out);
+}
+
+bool Scan::long_varint(std::uint64_t& out) {
     out = 0;
     for (unsigned shift = 0; shift < 70; shift += 7) {
         if (at_ == end_) {
@@ -41,7 +63,7 @@ bool Scan::varint(std::uint64_t& out) {
     return fail();
 }
 
-bool Scan::length(std::size_t& out) {
+inline bool Scan::length(std::size_t& out) {
     std::uint64_t size = 0;
     const char* const begin = at_;
     if (!varint(size)) {

@@ -35,7 +35,9 @@ class Scan {
         return false;
     }
     bool tag(std::uint32_t& out);
+    bool long_tag(std::uint32_t& out);
     bool varint(std::uint64_t& out);
+    bool long_varint(std::uint64_t& out);
     bool length(std::size_t& out);
     bool skip_fixed(std::size_t size);
     bool skip_group(std::uint32_t number, int depth);
