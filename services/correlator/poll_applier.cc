@@ -299,15 +299,15 @@ base::Expected<void> PollApplier::read_streams() {
         }
         wanted.push_back({key, customer});
     }
-    return wanted.empty() ? base::Expected<void>{} : lock_streams(wanted);
+    return wanted.empty() ? base::Expected<void>{} : load_streams(wanted);
 }
 
-base::Expected<void> PollApplier::lock_streams(const std::vector<store::NewStream>& named) {
+base::Expected<void> PollApplier::load_streams(const std::vector<store::NewStream>& named) {
     std::vector<store::StreamKey> keys;
     for (const auto& stream : named) {
         keys.push_back(stream.key);
     }
-    auto rows = store::lock_streams(connection_, keys);
+    auto rows = store::find_streams(connection_, keys);
     if (rows && rows->size() < keys.size()) {
         std::vector<store::NewStream> missing;
         for (const auto& stream : named) {
@@ -318,7 +318,7 @@ base::Expected<void> PollApplier::lock_streams(const std::vector<store::NewStrea
         if (auto inserted = store::insert_streams(connection_, missing); !inserted) {
             return inserted;
         }
-        rows = store::lock_streams(connection_, keys);
+        rows = store::find_streams(connection_, keys);
     }
     if (!rows) {
         return tl::unexpected{rows.error()};

@@ -74,7 +74,7 @@ class PollApplier {
     base::Expected<Unstorable> find_unstorable(const Applied& out);
     base::Expected<void> open_transaction(const delivery::StoredPosition& position, Applied* out);
     base::Expected<void> read_streams();
-    base::Expected<void> lock_streams(const std::vector<store::NewStream>& named);
+    base::Expected<void> load_streams(const std::vector<store::NewStream>& named);
     void decide();
     void take(std::uint32_t record, std::uint32_t stream, const delivery::Application& application);
     void close(PollStream& stream, const OpenedRecord& record);

@@ -76,7 +76,7 @@ void stream_columns(Params& params, const Rows& rows, const Get& key) {
 
 }  // namespace
 
-Expected<std::vector<StoredStream>> lock_streams(Connection& connection, const std::vector<StreamKey>& keys) {
+Expected<std::vector<StoredStream>> find_streams(Connection& connection, const std::vector<StreamKey>& keys) {
     Params params;
     stream_columns(params, keys, [](const StreamKey& key) { return key; });
     return rows_of<StoredStream>(connection.run("correlator_streams", params), [](const Result& r, int row) {

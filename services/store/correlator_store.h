@@ -31,7 +31,7 @@ struct StoredStream {
     domain::delivery::Cursor cursor;
     domain::delivery::Seq last_assigned = 0;  // the highest that anybody has named
 };
-Expected<std::vector<StoredStream>> lock_streams(Connection& connection, const std::vector<StreamKey>& keys);
+Expected<std::vector<StoredStream>> find_streams(Connection& connection, const std::vector<StreamKey>& keys);
 
 struct NewStream {
     StreamKey key;

@@ -52,12 +52,11 @@ where partition = $1 and epoch = $2
 returning (select generation from database_identity), (select coalesce(max(id), 0) from rule_packs)
 
 -- name: correlator_streams
--- $1 rentals, $2 lanes, $3 spool ids. Read and locked, always in the order of ids.
+-- $1 rentals, $2 lanes, $3 spool ids. Nothing is locked: correlator_move_streams compares what it changes.
 select s.id, s.rental_id, s.customer_id, s.lane, s.spool_id, s.next_seq, s.h_before, s.status, s.last_assigned
 from unnest($1::bigint[], $2::smallint[], $3::bytea[]) as k (rental_id, lane, spool_id)
 join streams s on s.rental_id = k.rental_id and s.lane = k.lane and s.spool_id = k.spool_id
 order by s.id
-for no key update of s
 
 -- name: correlator_insert_streams
 -- $1 rentals, $2 customers, $3 lanes, $4 spool ids, $5 H before the first entry. Only after a restored backup: the log
@@ -120,12 +119,12 @@ from unnest($1::bigint[], $2::smallint[], $3::bytea[], $4::bigint[], $5::bigint[
 delete from moved_entries where ctid = any (array(select ctid from moved_entries where moved_at < from_us($1) limit 10000))
 
 -- name: correlator_findings
--- $1 customers, $2 device keys, $3 classes: the newest finding of each
+-- $1 customers, $2 device keys, $3 classes: the newest finding of each, which is the one made last
 select k.nr, f.id, f.severity, to_us(f.last_received_at), exists (select from mail_items m where m.finding_id = f.id)
 from unnest($1::bigint[], $2::text[], $3::text[]) with ordinality as k (customer_id, device_key, class, nr)
 cross join lateral (select id, severity, last_received_at from findings
                     where customer_id = k.customer_id and device_key = k.device_key and class = k.class
-                    order by last_received_at desc, id desc limit 1) f
+                    order by id desc limit 1) f
 
 -- name: correlator_take_numbers
 -- $1 customers, $2 how many. The last number that now belongs to the caller.

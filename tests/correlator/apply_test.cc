@@ -2,7 +2,9 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <random>
+#include <thread>
 
 #include "base/text.h"
 #include "correlator/fixture.h"
@@ -172,6 +174,35 @@ TEST_CASE("a worker that lost its lease writes nothing and is told so") {
     CHECK(f.rows("select next_offset from log_partitions where partition = 0") == Lines{"0"});
     CHECK_FALSE(store::renew_lease(f.connection, f.lease));
     CHECK_FALSE(store::read_position(f.connection, f.lease));
+}
+
+TEST_CASE("of a poll during which the gateway closes a stream nothing of that stream is stored") {
+    Fixture f;
+    LogMaker agent{f.tenant};
+    agent.add(virus_received(1));
+    f.commit({agent.everything()});
+    agent.add(virus_received(2));
+    auto gateway = f.database.connect("gateway");
+    REQUIRE(gateway.begin());
+    const auto stream = f.database.integer("select id from streams");
+    const auto closed = gateway.run("gateway_close_forked_stream", store::Params{}.integer(stream));
+    REQUIRE(closed);
+    CHECK(closed->integer(0, 2) == 2);  // the final cursor
+    correlator::Applied applied;
+    std::thread poll{[&] { applied = f.apply({agent.everything()}); }};
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{20};
+    while (f.count("pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") == 0 &&
+           std::chrono::steady_clock::now() < end) {
+        std::this_thread::yield();
+    }
+    CHECK(gateway.commit());
+    poll.join();
+    CHECK(applied.end == CommitEnd::failed);
+    CHECK(applied.failure.kind == base::FailureKind::conflict);
+    CHECK(f.count("detections") == 1);
+    CHECK(f.commit({agent.everything()}).old == 1);
+    CHECK(f.rows("select next_seq, status, detections from streams") == Lines{"2|1|1"});
+    CHECK(f.count("detections") == 1);
 }
 
 TEST_CASE("a database restored from a backup stops the worker before it writes") {

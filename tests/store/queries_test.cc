@@ -75,3 +75,21 @@ TEST_CASE("every service may run its own queries: each is planned with the servi
         }
     }
 }
+
+TEST_CASE("what every poll changes is in no index, so that a changed row costs one write and not one an index") {
+    test::TestDatabase database;
+    const auto indexed = database.query(
+        "select c.relname, a.attname from pg_index i join pg_class c on c.oid = i.indrelid "
+        "join pg_attribute a on a.attrelid = c.oid and a.attnum = any (i.indkey) "
+        "where (c.relname, a.attname) in (('streams', 'next_seq'), ('streams', 'h_before'), ('streams', 'last_assigned'), "
+        "('streams', 'detections'), ('streams', 'blocks'), ('findings', 'detections'), ('findings', 'first_observed_at'), "
+        "('findings', 'last_observed_at'), ('findings', 'last_received_at'), ('mail_items', 'detections'), "
+        "('mail_items', 'first_observed_at'), ('mail_items', 'last_observed_at'), ('customer_counters', 'last_finding_no'), "
+        "('log_partitions', 'lease_until'), ('log_partitions', 'next_offset'), ('block_tallies', 'count'), "
+        "('unknown_signatures', 'count'), ('unknown_signatures', 'last_seen_at'))");
+    for (const auto& row : indexed) {
+        FAIL_CHECK(row[0] << "." << row[1]);
+    }
+    CHECK(database.integer("select count(*) from pg_class where relname in ('streams', 'findings', 'mail_items') and "
+                           "array_to_string(reloptions, ',') like 'fillfactor=%'") == 3);
+}
