@@ -5,6 +5,7 @@
 #include <random>
 #include <set>
 
+#include "base/sha1.h"
 #include "base/text.h"
 #include "base/uuid5.h"
 #include "domain/detection_id.h"
@@ -149,6 +150,12 @@ TEST_CASE("SHA-1 and UUIDv5 give the published values") {
     CHECK(hex(base::sha1("abc")) == "a9993e364706816aba3e25717850c26c9cd0d89d");  // FIPS 180 examples
     CHECK(hex(base::sha1("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")) == "84983e441c3bd26ebaae4aa1f95129e5e54670f1");
     CHECK(hex(base::sha1(std::string(1'000'000, 'a'))) == "34aa973cd4c4daa4f61eeb2bdbad27316534016f");
+    std::mt19937 random{1};
+    for (std::size_t size = 0; size < 300; ++size) {
+        std::string bytes(size, '\0');
+        std::generate(bytes.begin(), bytes.end(), [&] { return static_cast<char>(random()); });
+        CHECK(base::sha1(bytes) == base::sha1(bytes, true));
+    }
     const auto dns = base::from_hex("6ba7b8109dad11d180b400c04fd430c8");
     base::Bytes16 space{};
     std::copy(dns->begin(), dns->end(), space.begin());

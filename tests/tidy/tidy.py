@@ -38,7 +38,7 @@ ARROWS = {
 PLAIN = r"tl/expected\.hpp|fmt/.*"
 POSIX = r"(sys|arpa|netinet)/\w+\.h|\w+\.h"
 HEADERS = {
-    "base": r"tl/expected\.hpp|sys/random\.h",
+    "base": r"tl/expected\.hpp|sys/random\.h|cpuid\.h|immintrin\.h",
     "domain": PLAIN + r"|xxhash\.h",
     "store": PLAIN + r"|libpq-fe\.h|poll\.h",
     "platform": "|".join([PLAIN, r"prometheus/.*|toml\+\+/.*|boost/.*", POSIX]),

@@ -16,7 +16,7 @@
 namespace mimamori::adapters::grpc {
 namespace {
 
-constexpr std::chrono::milliseconds sweep_interval{250};
+constexpr std::chrono::milliseconds sweep_interval{1000};  // goes over all connections, and their memory is cold
 constexpr std::size_t events_at_once = 256;
 
 }  // namespace
