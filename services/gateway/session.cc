@@ -48,6 +48,7 @@ void Shard::do_open(Newcomer& newcomer) {
     session.id = base::random_bytes16();
     session.clock_offset_us = newcomer.hello_at_us - newcomer.hello.agent_clock_us();
     session.heard_ms = steady_ms();
+    session.heard_bytes = session.stream->received_bytes();
     sessions_.emplace(session.stream->id(), std::move(owned));
     by_rental_[session.origin.rental.value] = &session;
     context_.sessions.Increment();

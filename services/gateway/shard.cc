@@ -269,6 +269,7 @@ void Shard::read_on(Session& session) {
     }
     if (paused_.erase(session.stream->id()) > 0) {
         session.heard_ms = steady_ms();  // it was us who did not listen
+        session.heard_bytes = session.stream->received_bytes();
     }
     session.stream->read_next();
 }

@@ -126,15 +126,15 @@ TEST_CASE("a restored database makes the gateway start anew") {
 }
 
 TEST_CASE("a silent agent is cut off after three heartbeats") {
-    RunningGateway gateway{[](gateway::Settings& settings) { settings.heartbeat = 200ms; }};
+    RunningGateway gateway{[](gateway::Settings& settings) { settings.heartbeat = 2s; }};
     const auto appliance = gateway.enrol();
     const Spool spool;
     const auto agent = gateway.greet(appliance, spool, 0);
-    CHECK(agent->end(5s).error_code() == StatusCode::UNAVAILABLE);
+    CHECK(agent->end(10s).error_code() == StatusCode::UNAVAILABLE);  // not after six
 }
 
 TEST_CASE("a line so slow that one frame takes longer than three heartbeats is slow, not silent") {
-    RunningGateway gateway{[](gateway::Settings& settings) { settings.heartbeat = 200ms; }};
+    RunningGateway gateway{[](gateway::Settings& settings) { settings.heartbeat = 500ms; }};
     const auto appliance = gateway.enrol();
     const Spool spool;
     RawPeer slow{gateway.port()};

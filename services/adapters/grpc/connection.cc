@@ -173,10 +173,6 @@ bool Connection::flush() {
     return !(unsent_.empty() && (http2_->finished() || (draining_ && http2_->streams() == 0)));
 }
 
-std::optional<Connection::Time> Connection::without_stream_since() const {
-    return http2_ && http2_->streams() > 0 ? std::nullopt : std::optional{without_streams_since_};
-}
-
 bool Connection::serve(UplinkStream& stream) {
     return http2_->serve(stream) && flush();
 }

@@ -45,8 +45,8 @@ class Connection final : private StreamOwner {
     [[nodiscard]] bool sweep(Time now);  // now and then: deadlines
     [[nodiscard]] bool drain();          // nothing new; over when its streams are
 
-    // Since when it has been a connection only, with no stream in it.
-    std::optional<Time> without_stream_since() const;
+    Time opened() const { return opened_; }
+    bool is_known() const { return http2_ != nullptr; }  // a certificate of our authority has been shown
     // There may be more to read, though the socket does not say so.
     bool has_more() const { return has_more_; }
 

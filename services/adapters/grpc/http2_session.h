@@ -21,6 +21,9 @@ namespace mimamori::adapters::grpc {
 
 // What all connections of one listener share.
 struct ServerContext {
+    static constexpr std::size_t without_stream = 96;  // connections at once beyond the streams that may be
+    bool is_crowded() const { return open_connections > settings.max_streams + without_stream; }
+
     ServerSettings settings;
     const DenyList& deny_list;
     StreamEvents& events;

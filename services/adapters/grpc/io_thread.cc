@@ -68,9 +68,9 @@ void IoThread::wake() {
     }
 }
 
-void IoThread::adopt(int socket, std::string peer, SslContext tls, bool crowded) {
+void IoThread::adopt(int socket, std::string peer, SslContext tls) {
     context_.open_connections.fetch_add(1, std::memory_order_relaxed);
-    post(newcomers_, Newcomer{socket, std::move(peer), std::move(tls), crowded});
+    post(newcomers_, Newcomer{socket, std::move(peer), std::move(tls)});
 }
 
 void IoThread::look_after(Connection& connection, std::shared_ptr<UplinkStream> stream) {
@@ -102,6 +102,8 @@ void IoThread::run() {
             keep_or_drop(*connection, connection->read(now));
         }
         if (draining_until_ && now >= *draining_until_) {
+            strangers_.clear();
+            unread_.clear();
             connections_.clear();
         } else if (now >= next_sweep) {
             next_sweep = now + sweep_interval;
@@ -166,7 +168,7 @@ void IoThread::take_in(Newcomer newcomer) {
         turn_away(newcomer);
         return;
     }
-    if (newcomer.crowded && !make_room(std::chrono::steady_clock::now())) {
+    if (context_.is_crowded() && !make_room(std::chrono::steady_clock::now())) {
         report(fmt::format("too many connections: {} is sent away", newcomer.peer));
         turn_away(newcomer);
         return;
@@ -180,23 +182,17 @@ void IoThread::take_in(Newcomer newcomer) {
         return;
     }
     auto* key = connection.get();
+    strangers_.emplace(key->opened(), key);
     connections_.emplace(key, std::move(connection));
 }
 
 // Who holds places without saying anything must not keep out who would.
 bool IoThread::make_room(Connection::Time now) {
-    Connection* oldest = nullptr;
-    auto since = now - context_.settings.crowded_limit;
-    for (const auto& [key, connection] : connections_) {
-        if (const auto without = connection->without_stream_since(); without && *without < since) {
-            oldest = key;
-            since = *without;
-        }
+    if (strangers_.empty() || now - strangers_.begin()->first < context_.settings.crowded_limit) {
+        return false;
     }
-    if (oldest != nullptr) {
-        keep_or_drop(*oldest, false);
-    }
-    return oldest != nullptr;
+    keep_or_drop(*strangers_.begin()->second, false);
+    return true;
 }
 
 void IoThread::turn_away(const Newcomer& newcomer) {
@@ -217,6 +213,9 @@ void IoThread::sweep(Connection::Time now) {
 }
 
 void IoThread::keep_or_drop(Connection& connection, bool keep) {
+    if (!strangers_.empty() && (!keep || connection.is_known())) {
+        strangers_.erase({connection.opened(), &connection});
+    }
     const auto in_unread = std::find(unread_.begin(), unread_.end(), &connection);
     if (!keep) {
         if (in_unread != unread_.end()) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -27,9 +28,9 @@ class IoThread final : private ConnectionOwner {
 
     base::Expected<void> start();
 
-    // Any thread. Takes the socket over; a `crowded` one in the place of the oldest that has no stream yet though it had
-    // the time to make one, or not at all.
-    void adopt(int socket, std::string peer, SslContext tls, bool crowded);
+    // Any thread. Takes the socket over; while the listener is crowded in the place of the oldest that has shown no
+    // certificate yet though it had the time to, or not at all.
+    void adopt(int socket, std::string peer, SslContext tls);
     // Lets streams end until `deadline`, then cuts them off. Returns at once; join() waits.
     void drain(Connection::Time deadline);
     void join();
@@ -39,7 +40,6 @@ class IoThread final : private ConnectionOwner {
         int socket;
         std::string peer;
         SslContext tls;
-        bool crowded;
     };
     using Call = std::pair<Connection*, std::shared_ptr<UplinkStream>>;
 
@@ -69,6 +69,7 @@ class IoThread final : private ConnectionOwner {
     bool rung_ = false;
     // Below: the thread's own.
     std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
+    std::set<std::pair<Connection::Time, Connection*>> strangers_;  // no certificate shown yet, by age
     std::vector<Connection*> unread_;  // with more to read, though their sockets may not say so
     std::optional<Connection::Time> draining_until_;
     std::thread thread_;

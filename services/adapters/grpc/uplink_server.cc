@@ -18,8 +18,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kept_files = 256;  // for Kafka, PostgreSQL, status pages, and connections that have no stream yet
-constexpr std::size_t without_stream = 96;  // of those, at once,
-constexpr std::size_t newcomers = 32;       // and who comes then, until the oldest of them have made room
+constexpr std::size_t newcomers = 32;    // of those, at once, while it is decided who makes room for whom
 constexpr std::size_t max_reports_a_second = 5;
 
 // A peer must not fill our log.
@@ -81,16 +80,15 @@ struct UplinkServer::Parts {
                         reports.add(what);
                     }}} {}
 
-    std::size_t room() const { return context.settings.max_streams + without_stream; }
-    bool has_room() const { return context.open_connections < room() + newcomers; }
+    bool has_room() const {
+        return context.open_connections < context.settings.max_streams + ServerContext::without_stream + newcomers;
+    }
 
     void deal(int socket, std::string peer) {
-        const bool is_crowded = context.open_connections >= room();
-        if (is_crowded) {
+        threads[next_thread++ % threads.size()]->adopt(socket, std::move(peer), tls.context());
+        if (context.is_crowded()) {
             crowded = true;
         }
-        auto& thread = *threads[next_thread++ % threads.size()];
-        thread.adopt(socket, std::move(peer), tls.context(), is_crowded);
     }
 
     void look_at_files() {

@@ -32,7 +32,7 @@ struct ServerSettings {
     std::chrono::milliseconds min_ping_interval{15'000};  // an agent that pings more often is cut off
     std::chrono::milliseconds handshake_limit{10'000};
     std::chrono::milliseconds idle_limit{10'000};       // for a connection without a stream
-    std::chrono::milliseconds crowded_limit{1'000};     // for either, while newcomers find no place
+    std::chrono::milliseconds crowded_limit{2'000};     // of a handshake, while newcomers find no place
     std::chrono::milliseconds finish_limit{5'000};      // for a peer to take a stream's last word
     std::chrono::milliseconds reload_interval{10'000};  // between looks at the three files
     std::size_t io_threads = 2;
