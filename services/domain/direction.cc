@@ -42,15 +42,16 @@ std::optional<Address> parse_ipv4(std::string_view text) {
     return part == 3 && digits > 0 ? std::optional{out} : std::nullopt;
 }
 
-// Groups of one side of "::", written to `out` from `at`; returns how many bytes, empty if malformed.
-std::optional<std::size_t> parse_groups(std::string_view text, std::array<std::uint8_t, 16>& out) {
+// Groups of one side of "::", written to `out`; returns how many bytes, empty if malformed. The last one of an address
+// may be an IPv4 address.
+std::optional<std::size_t> parse_groups(std::string_view text, bool is_end, std::array<std::uint8_t, 16>& out) {
     std::size_t at = 0;
     while (!text.empty()) {
         const auto colon = text.find(':');
         const auto group = text.substr(0, colon);
         if (group.find('.') != std::string_view::npos) {
             const auto v4 = parse_ipv4(group);
-            if (!v4 || colon != std::string_view::npos || at + 4 > 16) {
+            if (!v4 || !is_end || colon != std::string_view::npos || at + 4 > 16) {
                 return std::nullopt;
             }
             std::copy(v4->begin() + 12, v4->end(), out.begin() + static_cast<std::ptrdiff_t>(at));
@@ -79,11 +80,11 @@ std::optional<Address> parse_ipv6(std::string_view text) {
     Address out{};
     std::array<std::uint8_t, 16> part{};
     if (gap == std::string_view::npos) {
-        const auto size = parse_groups(text, part);
+        const auto size = parse_groups(text, true, part);
         return size == 16 ? std::optional{part} : std::nullopt;
     }
-    const auto head = parse_groups(text.substr(0, gap), out);
-    const auto tail = parse_groups(text.substr(gap + 2), part);
+    const auto head = parse_groups(text.substr(0, gap), false, out);
+    const auto tail = parse_groups(text.substr(gap + 2), true, part);
     if (!head || !tail || *head + *tail > 14) {
         return std::nullopt;
     }

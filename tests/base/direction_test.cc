@@ -43,7 +43,7 @@ TEST_CASE("addresses are read strictly") {
         CHECK(parse_address(good).has_value());
     }
     for (const auto* bad : {"", "1.2.3", "1.2.3.4.5", "1.2.3.256", "01.2.3.4", "1.2.3.4 ", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", ":::", "1::2::3",
-                            "12345::", "g::", "1:2:3:4:5:6:7:", "example.com", "1.2.3.4:80"}) {
+                            "12345::", "g::", "1:2:3:4:5:6:7:", "example.com", "1.2.3.4:80", "1.2.3.4::", "1:1.2.3.4::"}) {
         INFO(bad);
         CHECK_FALSE(parse_address(bad));
     }

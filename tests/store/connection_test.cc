@@ -17,8 +17,7 @@ namespace {
 std::string shown(store::Connection& connection, const std::string& name) {
     const std::unique_ptr<PGresult, decltype(&PQclear)> result{PQexec(connection.raw(), ("show " + name).c_str()),
                                                                &PQclear};
-    REQUIRE(PQntuples(result.get()) == 1);
-    return PQgetvalue(result.get(), 0, 0);
+    return PQntuples(result.get()) == 1 ? PQgetvalue(result.get(), 0, 0) : "";
 }
 
 }  // namespace
@@ -35,12 +34,14 @@ TEST_CASE("when our machine is gone PostgreSQL notices within a minute and frees
     login.password_file = folder.write("password", "for this test");
     {
         auto connection = store::Connection::open(login);
-        REQUIRE(connection);
-        CHECK(shown(*connection, "tcp_keepalives_idle") == "30");
-        CHECK(shown(*connection, "tcp_keepalives_interval") == "5");
-        CHECK(shown(*connection, "tcp_keepalives_count") == "5");
-        CHECK(shown(*connection, "tcp_user_timeout") == "30000");
-        CHECK(shown(*connection, "client_connection_check_interval") == "10s");
+        CHECK(connection);
+        if (connection) {
+            CHECK(shown(*connection, "tcp_keepalives_idle") == "30");
+            CHECK(shown(*connection, "tcp_keepalives_interval") == "5");
+            CHECK(shown(*connection, "tcp_keepalives_count") == "5");
+            CHECK(shown(*connection, "tcp_user_timeout") == "30000");
+            CHECK(shown(*connection, "client_connection_check_interval") == "10s");
+        }
     }
     database.query(fmt::format("drop role \"{}\"", role));
 }
