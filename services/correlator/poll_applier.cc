@@ -13,7 +13,6 @@ namespace mimamori::correlator {
 
 using adapters::wire::Body;
 using base::FailureKind;
-using delivery::Application;
 using delivery::CommitEnd;
 
 namespace {
@@ -37,10 +36,6 @@ bool blames_entry(std::string_view sqlstate) {
 bool is_passing(const base::Failure& failure, const Applied& out) {
     return failure.kind == FailureKind::conflict && out.end != CommitEnd::fenced && !out.generation_changed &&
            !out.newer_pack && !out.missing_pack;
-}
-
-std::string subject_of(const store::StoredStream& stream) {
-    return fmt::format("stream {}", stream.id.value);
 }
 
 }  // namespace
@@ -142,7 +137,7 @@ base::Expected<void> PollApplier::attempt(const Unstorable& unstorable, Applied&
     if (auto read = read_streams(); !read) {
         return read;
     }
-    decide();
+    decide_batches(poll_, stream_index_, lease_.partition);
     EntryPlan plan{poll_, *pack_set_, judge_, block_keys_};
     auto done = plan.read(connection_, poll_.taken, unstorable);
     if (!done) {
@@ -234,7 +229,7 @@ base::Expected<Unstorable> PollApplier::find_unstorable(const Applied& out) {
     if (auto read = read_streams(); !read) {
         return tl::unexpected{read.error()};
     }
-    decide();
+    decide_batches(poll_, stream_index_, lease_.partition);
     Unstorable found;
     std::vector<std::span<const TakenEntry>> parts;
     if (!poll_.taken.empty()) {
@@ -344,133 +339,6 @@ base::Expected<void> PollApplier::load_streams(const std::vector<store::NewStrea
         poll_.streams.push_back(stream);
     }
     return {};
-}
-
-void PollApplier::decide() {
-    for (std::uint32_t i = 0; i < poll_.records.size(); ++i) {
-        const auto& record = poll_.records[i];
-        if (record.state == OpenedRecord::State::unreadable) {
-            poll_.alarm(record_unreadable, fmt::format("partition {}", lease_.partition),
-                        fmt::format("offset {}: {}", record.offset, record.problem));
-            continue;
-        }
-        if (record.view.body == Body::tick) {
-            continue;
-        }
-        const auto found = stream_index_.find({record.view.rental, record.view.lane, record.view.spool_id});
-        if (found == stream_index_.end()) {
-            continue;  // whose it is nobody knows: there is an alarm
-        }
-        auto& stream = poll_.streams[found->second];
-        if (domain::clock_is_off(record.view.clock_offset_us)) {
-            poll_.alarm(clock_skew, fmt::format("rental {}", record.view.rental.value),
-                        fmt::format("the agent's clock is off by {} s", record.view.clock_offset_us / 1'000'000),
-                        &record);
-        }
-        if (record.state == OpenedRecord::State::bad_batch) {
-            if (stream.now.status == delivery::StreamStatus::open && record.view.last >= stream.now.next_seq) {
-                poll_.alarm(batch_unreadable, subject_of(stream.stored),
-                            fmt::format("offset {}: {}", record.offset, record.problem), &record);
-            }
-            continue;
-        }
-        const auto application = delivery::decide(stream.now, record.body());
-        switch (application.decision) {
-            case Application::Decision::skip_closed:
-            case Application::Decision::skip_old: ++poll_.old; break;
-            case Application::Decision::gap: ++poll_.gaps; break;
-            case Application::Decision::malformed:
-                poll_.alarm(batch_unreadable, subject_of(stream.stored),
-                            fmt::format("offset {}: an impossible range", record.offset), &record);
-                break;
-            case Application::Decision::close_stream:
-                close(stream, record);
-                break;
-            case Application::Decision::apply: take(i, found->second, application); break;
-        }
-    }
-}
-
-void PollApplier::take(std::uint32_t record, std::uint32_t stream, const Application& application) {
-    const auto& opened = poll_.records[record];
-    auto& target = poll_.streams[stream];
-    const auto last = opened.view.last;
-    target.last_named = std::max(target.last_named, last);
-    target.now = application.after;
-    if (opened.view.body == Body::entries) {
-        for (auto seq = application.from; seq <= last; ++seq) {
-            poll_.taken.push_back({record, static_cast<std::uint32_t>(seq - opened.view.first), stream, seq});
-        }
-        return;
-    }
-    target.added.add(opened.view.body == Body::gone ? delivery::Outcome::gone : delivery::Outcome::tombstoned,
-                     last - application.from + 1);
-    lose(target, opened, application);
-}
-
-void PollApplier::lose(const PollStream& stream, const OpenedRecord& record, const Application& application) {
-    store::Loss loss;
-    loss.customer = stream.stored.customer;
-    loss.rental = stream.stored.key.rental;
-    loss.stream = stream.stored.id;
-    loss.first = application.from;
-    loss.last = record.view.last;
-    loss.kind = record.view.body == Body::gone ? "gone" : record.digests.empty() ? "damaged" : "tombstone";
-    if (record.view.body == Body::tombstone) {
-        const auto& tombstone = record.view.tombstone;
-        if (tombstone.oldest_observed_us != 0 || tombstone.newest_observed_us != 0) {
-            const auto received = base::time_from_us(record.view.received_at_us);
-            const auto corrected = [&](std::int64_t us) {
-                return domain::event_times({us, 0, 0, record.view.clock_offset_us}, received).corrected.value_or(received);
-            };
-            loss.oldest = corrected(tombstone.oldest_observed_us);
-            loss.newest = corrected(tombstone.newest_observed_us);
-        }
-        if (!tombstone.classes.empty() && !record.digests.empty()) {
-            for (const char entry : tombstone.classes.substr(application.from - record.view.first)) {
-                const auto function = static_cast<unsigned char>(entry) & 0x0FU;
-                ++loss.by_function[function < loss.by_function.size() ? function : 0];
-                loss.urgent += (static_cast<unsigned char>(entry) & 0x10U) != 0 ? 1 : 0;
-            }
-        }
-    }
-    const auto range = fmt::format("entries {} to {}", loss.first, loss.last);
-    switch (application.note) {
-        case Application::Note::none:  // a plain tombstone
-            poll_.alarm(spool_overflowed, subject_of(stream.stored), range, &record);
-            break;
-        case Application::Note::gone:
-            poll_.alarm(entries_gone, subject_of(stream.stored), range, &record);
-            break;
-        case Application::Note::damaged:
-            poll_.alarm(spool_damaged, subject_of(stream.stored), range, &record);
-            break;
-        case Application::Note::unverified_past:
-            poll_.alarm(spool_damaged, subject_of(stream.stored), range + "; what came before could not be verified",
-                        &record);
-            break;
-    }
-    poll_.losses.push_back(std::move(loss));
-}
-
-// What the agent still has comes again under a new spool; what it has lost meanwhile nobody can say, so "at least".
-void PollApplier::close(PollStream& stream, const OpenedRecord& record) {
-    const auto& view = record.view;
-    stream.now.status = delivery::StreamStatus::closed;
-    stream.last_named = std::max(stream.last_named, view.last);
-    store::Loss loss;
-    loss.customer = stream.stored.customer;
-    loss.rental = stream.stored.key.rental;
-    loss.stream = stream.stored.id;
-    loss.kind = "fork";
-    loss.first = stream.now.next_seq;
-    loss.last = std::max(stream.stored.last_assigned, stream.last_named);
-    loss.at_least = true;
-    poll_.losses.push_back(std::move(loss));
-    poll_.alarm(chain_mismatch, subject_of(stream.stored),
-                fmt::format("entries {} to {} do not continue what is stored up to {}", view.first, view.last,
-                            stream.now.next_seq - 1),
-                &record);
 }
 
 base::Expected<void> PollApplier::write_streams() {

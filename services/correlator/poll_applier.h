@@ -23,6 +23,7 @@
 #include <string>
 #include <vector>
 
+#include "correlator/batch_decisions.h"
 #include "correlator/entry_plan.h"
 #include "correlator/poll.h"
 #include "correlator/record_reader.h"
@@ -75,10 +76,6 @@ class PollApplier {
     base::Expected<void> open_transaction(const delivery::StoredPosition& position, Applied* out);
     base::Expected<void> read_streams();
     base::Expected<void> load_streams(const std::vector<store::NewStream>& named);
-    void decide();
-    void take(std::uint32_t record, std::uint32_t stream, const delivery::Application& application);
-    void close(PollStream& stream, const OpenedRecord& record);
-    void lose(const PollStream& stream, const OpenedRecord& record, const delivery::Application& application);
     base::Expected<void> write_streams();
     void leave_out_told_clocks();
     base::Expected<void> raise_alarms();
@@ -98,7 +95,7 @@ class PollApplier {
     base::Time forgotten_at_{};
     std::map<std::string, std::chrono::steady_clock::time_point> clocks_told_;  // by the alarm's subject
     Poll poll_;  // of the transaction at hand
-    std::map<store::StreamKey, std::uint32_t> stream_index_;
+    StreamIndex stream_index_;
 };
 
 }  // namespace mimamori::correlator
