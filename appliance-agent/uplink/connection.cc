@@ -126,6 +126,7 @@ class Connection::Reactor final : public grpc::ClientBidiReactor<pb::AgentFrame,
     void close() {
         context_.TryCancel();
         std::unique_lock lock{mutex_};
+        closing_ = true;
         if (!reading_) {
             release();
         }
@@ -137,7 +138,7 @@ class Connection::Reactor final : public grpc::ClientBidiReactor<pb::AgentFrame,
             const std::lock_guard lock{mutex_};
             reading_ = false;
             has_frame_ = ok;
-            if (!ok) {
+            if (!ok || closing_) {  // a frame may have come whole before the call was cancelled
                 release();
             }
         }
@@ -178,6 +179,7 @@ class Connection::Reactor final : public grpc::ClientBidiReactor<pb::AgentFrame,
     bool writing_ = false;
     bool reading_ = true;
     bool has_frame_ = false;
+    bool closing_ = false;
     bool released_ = false;
     std::optional<Ended> ended_;
 };

@@ -1,4 +1,5 @@
-// The stream itself, where the other side is nobody who speaks: a proxy before a gateway that is down takes the connection and resets it.
+// The stream itself at its ends: where the other side is nobody who speaks (a proxy before a gateway that is down takes
+// the connection and resets it), and where we close while the gateway's next frame arrives.
 #include <catch2/catch.hpp>
 
 #include <arpa/inet.h>
@@ -7,9 +8,11 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <random>
 #include <string>
 #include <thread>
 
+#include "agent/support/fake_gateway.h"
 #include "appliance-agent/uplink/connection.h"
 #include "appliance-agent/wakeup.h"
 #include "support/test_certificates.h"
@@ -78,4 +81,37 @@ TEST_CASE("a connection that is reset during the handshake ends with a reason, h
         REQUIRE_FALSE(connection.ended()->refused);
     }
     REQUIRE(nobody.accepted >= 300);
+}
+
+TEST_CASE("a connection that is closed while a frame arrives comes to its end") {
+    test::TestAuthority authority;
+    const test::TemporaryFolder folder;
+    test::FakeGateway gateway{authority, folder};
+    const auto pem = authority.issue_appliance("UTM-0007");
+    agent::uplink::Identity identity;
+    identity.ca_pem = authority.certificate();
+    identity.certificate_pem = pem.certificate;
+    identity.key_pem = pem.private_key;
+    agent::uplink::pb::AgentFrame question;
+    question.mutable_heartbeat()->set_agent_clock_us(1);
+    const auto seed = std::random_device{}();
+    INFO("seed " << seed);
+    std::mt19937 random{seed};
+    for (int i = 0; i < 300; ++i) {
+        agent::Wakeup wakeup;
+        Connection connection{gateway.address(), "", identity, [&] { wakeup.wake(); }};
+        connection.write(question);
+        const auto deadline = std::chrono::steady_clock::now() + 10s;
+        while (!connection.take() && std::chrono::steady_clock::now() < deadline) {
+            wakeup.wait_until(deadline);
+        }
+        while (!connection.can_write() && std::chrono::steady_clock::now() < deadline) {
+            wakeup.wait_until(deadline);
+        }
+        connection.write(question);  // its answer arrives before, during or after the end
+        const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds{random() % 1000};
+        while (std::chrono::steady_clock::now() < end) {
+        }
+    }
+    REQUIRE(gateway.heartbeats().size() >= 300);
 }
