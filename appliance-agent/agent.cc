@@ -305,7 +305,9 @@ base::Expected<void> Agent::store_checkpoints() {
 
 base::Expected<void> Agent::run(const std::atomic<bool>& stop) {
     auto next_status = steady_clock::now();
+    HangGuard guard{config_.hang_limit};
     while (!stop) {
+        guard.alive();
         const bool more = read_sources();
         if (auto done = spool_read(); !done) {
             return done;
@@ -326,10 +328,10 @@ base::Expected<void> Agent::run(const std::atomic<bool>& stop) {
             wakeup_.wait_until(std::min({now + config_.poll, next_status, uplink_->next_step(now)}), readable);
         }
     }
-    return drain();
+    return drain(guard);
 }
 
-base::Expected<void> Agent::drain() {
+base::Expected<void> Agent::drain(HangGuard& guard) {
     const auto limit = steady_clock::now() + config_.drain_limit;
     if (read_.empty()) {
         for (auto& source : sources_) {
@@ -339,6 +341,7 @@ base::Expected<void> Agent::drain() {
     auto done = spool_read();
     uplink_->hurry();
     while (done && !uplink_->all_settled() && uplink_->state().connected && steady_clock::now() < limit) {
+        guard.alive();
         if (auto stepped = uplink_->step(steady_clock::now()); !stepped) {
             done = failed(stepped.error());
             break;

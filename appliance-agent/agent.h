@@ -17,6 +17,7 @@
 
 #include "appliance-agent/clock.h"
 #include "appliance-agent/config.h"
+#include "appliance-agent/hang_guard.h"
 #include "appliance-agent/log.h"
 #include "appliance-agent/sources/source.h"
 #include "appliance-agent/spool/checkpoints.h"
@@ -51,7 +52,7 @@ class Agent {
     base::Expected<void> may_send_as(const std::string& common_name);
     std::string firmware_version() const;
     void write_status();
-    base::Expected<void> drain();
+    base::Expected<void> drain(HangGuard& guard);
 
     Config config_;
     const Clock& clock_;

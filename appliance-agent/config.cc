@@ -306,6 +306,7 @@ base::Expected<Config> parse_config(std::string_view text, const std::string& na
     out.poll = in.ms("poll_ms", out.poll, 1, 1'000);
     out.status_interval = in.ms("status_interval_ms", out.status_interval, 100, 600'000);
     out.drain_limit = in.ms("drain_limit_ms", out.drain_limit, 0, 600'000);
+    out.hang_limit = in.ms("hang_limit_ms", out.hang_limit, 5'000, 3'600'000);
     if (const auto* gateway = in.table("gateway", true)) {
         read_gateway({*gateway, "gateway", name, errors}, out.uplink);
     }

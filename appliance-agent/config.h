@@ -31,6 +31,7 @@ struct Config {
     std::chrono::milliseconds poll{100};
     std::chrono::milliseconds status_interval{5'000};
     std::chrono::milliseconds drain_limit{10'000};
+    std::chrono::milliseconds hang_limit{300'000};
     spool::SpoolSettings spool;  // its folder is state_dir/spool
     uplink::UplinkSettings uplink;
     std::vector<SourceConfig> sources;

@@ -54,7 +54,8 @@ SQL = re.compile(
     r"(create|alter|drop)\s+(table|database|role|user|index|view|schema|function|policy)\s|copy\s+\w+\s*(\([^)]*\)\s*)?(from|to)\s+st|"
     r"set\s+(local|session|role)\s+\w|where\s+\w+\s*(=|<|>|is\s|in\s*\()|order\s+by\s+\w|values\s*\()", re.I)
 EVENT = re.compile(r"\bEvent\s+(\w+)\s*\{\s*\"([^\"]*)\"")
-AGENT_EVENTS = re.compile(r"\bwrite\(\s*(?:agent::)?Level::\w+\s*,\s*\"([a-z_]+)\"|\breport\(([^,;]*),")
+AGENT_EVENTS = re.compile(r"\bwrite\(\s*(?:agent::)?Level::\w+\s*,\s*\"([a-z_]+)\"|\breport\(([^,;]*),|"
+                          r"\\\"event\\\":\\\"([a-z_]+)\\\"")
 RAISED = re.compile(r"\braise_\w*alarm\(\s*\w+\s*,\s*\"(\w+)\"")
 HOLLOW = re.compile(r"\b(?:class|struct)\s+(\w*(?:Manager|Helper|Utils?|Impl)|Alert\w*|Incident\w*)\b")
 SLASH = "/"
@@ -162,7 +163,8 @@ class Tidy:
         for path, source in self.sources.items():
             if path.parts[0] == "appliance-agent":
                 for match in AGENT_EVENTS.finditer(source.text):
-                    for name in [match.group(1)] if match.group(1) else re.findall(r"\"([a-z_]+)\"", match.group(2)):
+                    named = match.group(1) or match.group(3)
+                    for name in [named] if named else re.findall(r"\"([a-z_]+)\"", match.group(2)):
                         agent.setdefault(name, path)
                 continue
             without_comments = re.sub(r"//[^\n]*", "", source.text)

@@ -7,11 +7,13 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
-#include <sstream>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "agent/journey/logs.h"
 
 namespace mimamori::test {
 namespace {
@@ -43,13 +45,6 @@ std::optional<int> end_of(pid_t child) {
     int status = 0;
     ::waitpid(child, &status, 0);
     return WIFEXITED(status) ? std::optional{WEXITSTATUS(status)} : std::nullopt;
-}
-
-std::string content_of(const std::filesystem::path& path) {
-    std::ifstream in{path};
-    std::ostringstream out;
-    out << in.rdbuf();
-    return out.str();
 }
 
 }  // namespace
@@ -123,6 +118,29 @@ long AgentProcess::resident_kib() const {
         }
     }
     return 0;
+}
+
+void AgentProcess::stand_still() {
+    ::kill(child_, SIGSTOP);
+}
+
+void AgentProcess::go_on() {
+    ::kill(child_, SIGCONT);
+}
+
+bool AgentProcess::comes_to_wait_for(int signal) const {
+    const auto file = fmt::format("/proc/{}/status", child_);
+    const auto end = std::chrono::steady_clock::now() + hang_guard;
+    while (std::chrono::steady_clock::now() < end) {
+        std::ifstream in{file};
+        for (std::string line; std::getline(in, line);) {
+            if (line.starts_with("ShdPnd:") && (std::stoull(line.substr(7), nullptr, 16) >> (signal - 1) & 1U) != 0) {
+                return true;
+            }
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds{20});
+    }
+    return false;
 }
 
 AgentProcess::Output AgentProcess::run(const std::vector<std::string>& arguments) {

@@ -33,7 +33,10 @@ class AgentProcess {
     void kill();                // SIGKILL
     std::optional<int> stop();  // SIGTERM; its exit status, or nothing if it was killed by something else
     std::optional<int> wait_for_end();
-    long resident_kib() const;  // of the running process
+    void stand_still();                        // SIGSTOP
+    bool comes_to_wait_for(int signal) const;  // which is pending while it stands still
+    void go_on();                              // SIGCONT
+    long resident_kib() const;                 // of the running process
 
     struct Output {
         int status;

@@ -64,6 +64,8 @@ TEST_CASE("what is wrong is refused with its place") {
     const auto row = GENERATE(values<Row>({
         {"state_dir", "state_folder", "agent.toml:1: state_folder is not a key of the agent"},
         {"state_dir = \"/var", "state_dir = \"var", "state_dir must begin with a slash"},
+        {"state_dir", "hang_limit_ms = 1\nstate_dir",
+         "agent.toml:1: hang_limit_ms must be a whole number from 5000 to 3600000"},
         {"addresses", "adresses", "agent.toml:3: gateway.adresses is not a key of the agent"},
         {"addresses", "adresses", "agent.toml: gateway.addresses is missing"},
         {":8443", "", "is not of the form"},
