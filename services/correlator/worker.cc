@@ -23,9 +23,10 @@ namespace {
 constexpr milliseconds broker_patience{3'000};
 constexpr milliseconds reconnect_pause{1'000};
 constexpr milliseconds pack_pause{100};
-// A transaction costs as much as some hundred entries: after one of fewer the next waits for more to come.
-constexpr std::size_t enough_entries = 500;
-constexpr milliseconds longest_gather{300};
+// A transaction costs as much as some hundred entries, and each stream in it as much as one or two: after one of few
+// entries the next waits for more to come, also of the same streams.
+constexpr std::size_t enough_entries = 4'000;
+constexpr milliseconds longest_gather{500};
 
 bool is_small(const std::vector<adapters::kafka::Record>& records) {
     std::size_t entries = 0;
@@ -189,8 +190,9 @@ base::Expected<PartitionWorker::Session> PartitionWorker::read_log(std::stop_tok
         if (auto kept = keep_lease(connection); !kept) {
             return tl::unexpected{kept.error()};
         }
-        if (is_small(polled.records)) {
-            gather(stop, began);
+        const bool all = polled.records.size() < parts_.settings.poll_records;  // that was there
+        if (all && is_small(polled.records)) {
+            gather(stop, std::chrono::ceil<milliseconds>(steady_clock::now() - began));
         }
     }
     return Session::over;
@@ -293,10 +295,11 @@ base::Expected<void> PartitionWorker::wait_for_pack(std::stop_token stop, store:
 }
 
 // Waits for more to come, so that small transactions take at most a quarter of the time: on a busy machine fewer and
-// larger ones are what makes room for the others.
-void PartitionWorker::gather(std::stop_token stop, steady_clock::time_point began) const {
-    const auto took = std::chrono::ceil<milliseconds>(steady_clock::now() - began);
-    const auto wait = std::max(parts_.settings.gather - took, std::min(3 * took, longest_gather));
+// larger ones are what makes room for the others. One that took long for once is no reason to wait longer.
+void PartitionWorker::gather(std::stop_token stop, milliseconds took) {
+    const auto counted = std::min(took, usually_took_);
+    usually_took_ = (3 * usually_took_ + took) / 4;
+    const auto wait = std::max(parts_.settings.gather - took, std::min(3 * counted, longest_gather));
     if (wait > milliseconds{0}) {
         pause(stop, wait);
     }

@@ -59,7 +59,7 @@ class PartitionWorker {
     base::Expected<std::optional<Session>> apply_part(std::stop_token stop, store::Connection& connection, PollApplier& applier,
                                                       std::span<const LogRecord> part);
     base::Expected<void> wait_for_pack(std::stop_token stop, store::Connection& connection, const Applied& applied);
-    void gather(std::stop_token stop, std::chrono::steady_clock::time_point began) const;
+    void gather(std::stop_token stop, std::chrono::milliseconds took);
     base::Expected<void> keep_lease(store::Connection& connection);
     void count(const Applied& applied, std::chrono::steady_clock::duration took, base::Time received);
 
@@ -68,6 +68,7 @@ class PartitionWorker {
     platform::Health::Check health_;
     delivery::StoredPosition position_;
     std::chrono::steady_clock::time_point renewed_at_{};
+    std::chrono::milliseconds usually_took_{0};  // a small transaction
     bool pack_alarm_ = false;  // waits for a rule pack, and has said so
     bool stuck_ = false;
     std::atomic<bool> ended_{false};
