@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::array all_lanes{delivery::Lane::urgent, delivery::Lane::normal, delivery::Lane::rollup};
 constexpr std::size_t max_lan_ranges = 256;
+constexpr std::chrono::seconds no_space_pause{1};
+constexpr std::int64_t longest_round_trip_us = 10'000'000;
 
 base::Time real_now() {  // TLS stays on real time
     return std::chrono::time_point_cast<base::Micros>(std::chrono::system_clock::now());
@@ -101,6 +103,7 @@ void Uplink::disconnect(Steady now, const Ended& why) {
     link_.disconnected();
     outgoing_.clear();
     heartbeat_every_.reset();
+    heartbeat_due_ = false;
     waiting_ = {};
     retry_at_ = now + wait;
 }
@@ -172,10 +175,11 @@ spool::FileResult<void> Uplink::receive(const pb::GatewayFrame& frame, Steady no
     return {};
 }
 
-// Halfway between sending and hearing is when the gateway read its clock, give or take half the round trip.
+// Halfway between sending and hearing is when the gateway read its clock, give or take half the round trip: one that was
+// held up on its way tells nothing.
 void Uplink::measure_clock(std::int64_t gateway_us, std::int64_t sent_us) {
     const auto now_us = base::to_us(ports_.now());
-    if (sent_us <= now_us) {
+    if (sent_us <= now_us && now_us - sent_us <= longest_round_trip_us) {
         state_.clock_offset_us = gateway_us - (sent_us + (now_us - sent_us) / 2);
     }
 }
@@ -290,11 +294,16 @@ spool::FileResult<void> Uplink::send(Steady now) {
         hello_sent_us_ = frame.hello().agent_clock_us();
         connection_->write(std::move(frame));
     }
-    if (heartbeat_every_ && now >= next_heartbeat_ && outgoing_.size() <= delivery::lane_count) {
-        outgoing_.push_back(heartbeat());
+    if (heartbeat_every_ && now >= next_heartbeat_) {
+        heartbeat_due_ = true;
         next_heartbeat_ = now + *heartbeat_every_;
     }
     while (connection_->can_write()) {
+        if (heartbeat_due_) {  // made only now: it says how late it is by this clock
+            heartbeat_due_ = false;
+            connection_->write(heartbeat());
+            continue;
+        }
         if (!outgoing_.empty()) {
             connection_->write(std::move(outgoing_.front()));
             outgoing_.pop_front();
@@ -343,7 +352,8 @@ spool::FileResult<bool> Uplink::send_lane(delivery::Lane lane, Steady now) {
                               .max_tombstone_entries = (room - 256) / 17});
     if (!piece) {
         if (piece.error().kind == spool::FileError::Kind::no_space) {
-            return false;  // the end of a damaged range can be stated once there is room
+            waiting.since = now + no_space_pause;  // the end of a damaged range can be stated once there is room
+            return false;
         }
         return tl::unexpected{piece.error()};
     }

@@ -125,7 +125,8 @@ class Uplink {
     bool said_hello_ = false;
     std::optional<std::chrono::milliseconds> heartbeat_every_;
     Steady next_heartbeat_{};
-    std::deque<pb::AgentFrame> outgoing_;  // one fork request a lane and a heartbeat at most
+    bool heartbeat_due_ = false;
+    std::deque<pb::AgentFrame> outgoing_;  // one fork request a lane at most
     std::array<Waiting, delivery::lane_count> waiting_;
     std::array<delivery::Seq, delivery::lane_count>
         settled_{};  // told by the gateway for the present spool id; next_seq

@@ -125,6 +125,7 @@ void FakeGateway::on_closed(adapters::grpc::Stream& stream) {
 
 void FakeGateway::on_frame(adapters::grpc::Stream& stream, pb::AgentFrame&& frame) {
     const std::lock_guard lock{mutex_};
+    const bool is_batch = frame.has_batch();
     auto& session = sessions_.at(stream.id());
     try {
         switch (frame.frame_case()) {
@@ -155,7 +156,9 @@ void FakeGateway::on_frame(adapters::grpc::Stream& stream, pb::AgentFrame&& fram
         refuse(session, error.what());
     }
     changed_.notify_all();
-    stream.read_next();
+    if (reads_on || !is_batch) {
+        stream.read_next();
+    }
 }
 
 void FakeGateway::on_hello(Session& session, const pb::Hello& hello) {

@@ -50,6 +50,7 @@ class FakeGateway final : private adapters::grpc::StreamEvents {
     std::vector<std::string> lan_ranges;  // likewise
     std::int64_t clock_ahead_us = 0;      // likewise
     bool answers_hello = true;            // likewise
+    bool reads_on = true;                 // likewise; after a batch
 
     void hold_settling(bool hold);  // batches are stored in the log only; released ones are applied in order
     void lose_batches(int count);   // the next ones vanish from the log after it acknowledged them

@@ -1,6 +1,8 @@
 // The uplink against a gateway over real mTLS: what is sent, freed, sent again, moved and refused.
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
+#include <random>
 
 #include "agent/uplink/appliance.h"
 
@@ -311,4 +313,27 @@ TEST_CASE("a large backlog goes out in bounded pieces") {
     for (const auto& batch : world.gateway.batches()) {
         REQUIRE(batch.entries().raw_size() <= (128U << 10U) + 10'000);
     }
+}
+
+TEST_CASE("an agent whose gateway reads no further waits for it, and does not burn the processor meanwhile") {
+    World world;
+    world.gateway.reads_on = false;
+    world.appliance.spool_settings.lane.segment_bytes = 256U << 10U;
+    world.appliance.open_spool();
+    auto payloads = numbered(1, 1000, 0);
+    std::mt19937 random{1};
+    for (auto& payload : payloads) {  // does not become small by packing: more than a connection's window
+        std::generate_n(std::back_inserter(payload), 500, [&] { return static_cast<char>(random()); });
+    }
+    world.appliance.commit(Lane::normal, payloads);
+    world.appliance.start();
+    REQUIRE(world.appliance.step_until([&] { return world.appliance.uplink_->state().batches_sent >= 2; }));
+    int rounds = 0;
+    const auto begin = steady_clock::now();
+    REQUIRE(world.appliance.step_until([&] {
+        ++rounds;
+        return steady_clock::now() - begin > std::chrono::seconds{7};  // as many heartbeats
+    }));
+    REQUIRE(world.appliance.uplink_->state().connected);
+    REQUIRE(rounds < 1000);
 }
