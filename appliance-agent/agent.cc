@@ -303,9 +303,8 @@ base::Expected<void> Agent::store_checkpoints() {
     return {};
 }
 
-base::Expected<void> Agent::run(const std::atomic<bool>& stop) {
+base::Expected<void> Agent::run(const std::atomic<bool>& stop, HangGuard& guard) {
     auto next_status = steady_clock::now();
-    HangGuard guard{config_.hang_limit};
     while (!stop) {
         guard.alive();
         const bool more = read_sources();
@@ -346,7 +345,8 @@ base::Expected<void> Agent::drain(HangGuard& guard) {
             done = failed(stepped.error());
             break;
         }
-        wakeup_.wait_until(std::min(limit, uplink_->next_step(steady_clock::now())));
+        const auto now = steady_clock::now();
+        wakeup_.wait_until(std::min({limit, now + config_.poll, uplink_->next_step(now)}));
     }
     write_status();
     log_.write(Level::info, "stopped",

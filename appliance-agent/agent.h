@@ -34,7 +34,7 @@ class Agent {
     static base::Expected<std::unique_ptr<Agent>> open(Config config, const Clock& clock, Log& log, Wakeup& wakeup);
 
     // Until `stop` is true. A failure means that the disk cannot be relied on: start again from what it holds.
-    base::Expected<void> run(const std::atomic<bool>& stop);
+    base::Expected<void> run(const std::atomic<bool>& stop, HangGuard& guard);
 
     Status status() const;
 

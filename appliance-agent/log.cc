@@ -1,5 +1,6 @@
 #include "appliance-agent/log.h"
 
+#include <poll.h>
 #include <unistd.h>
 #include <utility>
 
@@ -47,11 +48,17 @@ void Log::write(Level level, std::string_view event, std::string_view detail) {
     if (!detail.empty()) {
         line += ",\"detail\":" + json_text(detail);
     }
-    if (seen.left_out > 0) {
-        line += fmt::format(",\"left_out\":{}", std::exchange(seen.left_out, 0));
+    const auto left_out = std::exchange(seen.left_out, 0);
+    if (left_out > 0) {
+        line += fmt::format(",\"left_out\":{}", left_out);
     }
     line += "}\n";
-    [[maybe_unused]] const auto put = ::write(descriptor_, line.data(), line.size());
+    pollfd reader{descriptor_, POLLOUT, 0};
+    if (::poll(&reader, 1, 0) == 1) {
+        [[maybe_unused]] const auto put = ::write(descriptor_, line.data(), line.size());
+    } else {
+        seen.left_out = left_out + 1;  // nobody reads the log: the agent goes on all the same
+    }
 }
 
 }  // namespace mimamori::agent

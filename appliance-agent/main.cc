@@ -9,6 +9,7 @@
 
 #include "appliance-agent/agent.h"
 #include "appliance-agent/check.h"
+#include "appliance-agent/hang_guard.h"
 
 namespace {
 
@@ -58,13 +59,16 @@ int run(agent::Config config) {
     ::sigaction(SIGINT, &action, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
 
+    agent::HangGuard guard{config.hang_limit};  // also while the agent is opened and taken apart
     auto agent = agent::Agent::open(std::move(config), *clock, log, wakeup);
     if (!agent) {
         log.write(agent::Level::error, "cannot_start", agent.error().what);
         return 1;
     }
     log.write(agent::Level::info, "started", MIMAMORI_AGENT_VERSION);
-    const auto done = (*agent)->run(stopping);
+    const auto done = (*agent)->run(stopping, guard);
+    guard.alive();
+    agent->reset();
     agent::uplink::route_grpc_log({});
     if (!done) {
         log.write(agent::Level::error, "cannot_go_on", done.error().what);

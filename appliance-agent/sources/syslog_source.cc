@@ -22,6 +22,7 @@ constexpr std::size_t datagram_bytes = 64 << 10;  // none is longer
 constexpr std::size_t turn_bytes = 16 << 10;      // of one connection before the next one's turn
 constexpr std::chrono::seconds retry_after{1};
 constexpr int waiting_connections = 16;
+constexpr std::size_t connection_costs = 1024;  // bytes' worth of a turn: who only comes and goes must not fill it for good
 
 struct SocketAddress {
     sockaddr_storage bytes{};
@@ -161,11 +162,13 @@ base::Expected<ReadState> SyslogSource::read_ready(std::size_t max_bytes) {
                 if (bytes == 0) {
                     end(descriptor);
                 }
-                done += bytes;
+                done += bytes == 0 ? connection_costs : bytes;
             } else if (!listen_.tcp) {
                 done += read_datagrams(max_bytes - std::min(done, max_bytes));
             } else if (auto accepted = accept_waiting(); !accepted) {
                 return tl::unexpected(accepted.error());
+            } else {
+                done += connection_costs;
             }
         }
     }

@@ -58,18 +58,29 @@ Ended ended_of(const grpc::Status& status) {
     return {refused, fmt::format("gRPC status {}: {}", static_cast<int>(code), status.error_message())};
 }
 
-std::function<void(const std::string&)>& grpc_log() {
-    static std::function<void(const std::string&)> log;
+struct GrpcLog {
+    std::mutex mutex;  // threads of gRPC may outlive every connection
+    std::function<void(const std::string&)> write;
+};
+
+GrpcLog& grpc_log() {
+    static auto& log = *new GrpcLog;  // and the end of main
     return log;
 }
 
 }  // namespace
 
 void route_grpc_log(std::function<void(const std::string& text)> log) {
-    grpc_log() = std::move(log);
+    {
+        const std::lock_guard lock{grpc_log().mutex};
+        grpc_log().write = std::move(log);
+    }
     gpr_set_log_function([](gpr_log_func_args* args) {
-        if (args->severity == GPR_LOG_SEVERITY_ERROR && grpc_log()) {
-            grpc_log()(args->message);
+        if (args->severity == GPR_LOG_SEVERITY_ERROR) {
+            const std::lock_guard lock{grpc_log().mutex};
+            if (grpc_log().write) {
+                grpc_log().write(args->message);
+            }
         }
     });
 }

@@ -369,5 +369,19 @@ TEST_CASE("firewall lines from a file: as the other sources, with positions and 
     CHECK(names_of(drain(*again)) == std::vector<std::string>{"Signature 3"});
 }
 
+TEST_CASE("who only comes and goes takes part of a turn, so that the others get theirs") {
+    Listening on(true);
+    on.listen.allow = {*domain::parse_range("127.0.0.1/32")};
+    auto& source = on.open();
+    for (const std::string from : {"127.0.0.2", "127.0.0.1"}) {  // sent away, and taken
+        (void)on.connect(from);  // and gone
+        on.wait();
+        std::vector<Produced> out;
+        const auto state = source.read_some(1, at_ms(0), out);
+        REQUIRE(state);
+        REQUIRE(*state == ReadState::more);
+    }
+}
+
 }  // namespace
 }  // namespace mimamori::agent::sources
