@@ -1,5 +1,6 @@
 #include "platform/events.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -135,12 +136,18 @@ void Events::emit(const Event& event, std::initializer_list<Field> fields) {
     for (const auto& field : fields) {
         line += fmt::format(",{}:{}", json_quoted(field.key), std::visit(ValueText{}, field.value));
     }
-    if (const auto left_out = std::exchange(seen.left_out, 0); left_out != 0) {
+    const auto left_out = std::exchange(seen.left_out, 0);
+    if (left_out != 0) {
         line += fmt::format(R"(,"left_out":{})", left_out);
     }
     line += "}\n";
     // A full or closed stderr must not stop the service; the counter has the event in any case.
-    [[maybe_unused]] const auto written = ::write(fd_, line.data(), line.size());
+    pollfd reader{fd_, POLLOUT, 0};
+    if (::poll(&reader, 1, 0) == 1) {
+        [[maybe_unused]] const auto written = ::write(fd_, line.data(), line.size());
+    } else {
+        seen.left_out = left_out + 1;
+    }
 }
 
 }  // namespace mimamori::platform

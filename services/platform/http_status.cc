@@ -21,6 +21,7 @@ using asio::ip::tcp;
 namespace {
 
 constexpr std::chrono::seconds patience{5};
+constexpr std::chrono::milliseconds after_failure{100};
 constexpr std::uint32_t max_request_bytes = 8 * 1024;
 
 struct Page {
@@ -63,6 +64,7 @@ struct HttpStatus::Server {
     const Metrics& metrics;
     asio::io_context io{1};
     tcp::acceptor acceptor{io};
+    asio::steady_timer pause{io};
     std::size_t open = 0;
     bool accepting = false;
     std::uint16_t port = 0;
@@ -125,9 +127,16 @@ void HttpStatus::Server::accept() {
         if (error == asio::error::operation_aborted) {
             return;
         }
-        if (!error) {
-            std::make_shared<Session>(*this, std::move(socket))->read();
+        if (error) {  // such as no descriptors: trying again at once would only burn the processor
+            pause.expires_after(after_failure);
+            pause.async_wait([this](beast::error_code stopped) {
+                if (!stopped) {
+                    accept();
+                }
+            });
+            return;
         }
+        std::make_shared<Session>(*this, std::move(socket))->read();
         accept();
     });
 }

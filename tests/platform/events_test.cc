@@ -112,3 +112,22 @@ TEST_CASE("a log that cannot be written does not stop the service") {
     events.emit(something_seen);
     CHECK(metrics.text().find("} 1\n") != std::string::npos);
 }
+
+TEST_CASE("a log that nobody reads holds nobody up, and says afterwards how much it left out") {
+    int ends[2];
+    REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);  // writing to it blocks
+    platform::Metrics metrics;
+    platform::Events events{"gateway", metrics, ends[1]};
+    REQUIRE(::fcntl(ends[1], F_SETPIPE_SZ, 4096) == 4096);
+    const std::string filler(4096, '.');
+    REQUIRE(::write(ends[1], filler.data(), filler.size()) == 4096);
+    events.emit(something_seen);
+    events.emit(something_seen);
+    std::string out(8192, '\0');
+    REQUIRE(::read(ends[0], out.data(), out.size()) == 4096);
+    events.emit(something_seen);
+    out.resize(static_cast<std::size_t>(::read(ends[0], out.data(), out.size())));
+    REQUIRE_THAT(out, Catch::Matchers::Contains("\"left_out\":2"));
+    ::close(ends[0]);
+    ::close(ends[1]);
+}

@@ -114,7 +114,7 @@ Expected<void> Producer::send(const std::string& topic, std::int32_t partition, 
         RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()),
         RD_KAFKA_V_OPAQUE(reinterpret_cast<void*>(static_cast<std::uintptr_t>(tag))), RD_KAFKA_V_END);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        in_flight_.fetch_sub(1, std::memory_order_relaxed);
+        no_longer_in_flight();
         return tl::unexpected{failure_of(error, fmt::format("send to {}/{}", topic, partition))};
     }
     (void)list.release();  // the record owns it now
@@ -123,6 +123,10 @@ Expected<void> Producer::send(const std::string& topic, std::int32_t partition, 
 
 void Producer::report(const Delivery& delivery) {
     on_delivery_(delivery);
+    no_longer_in_flight();
+}
+
+void Producer::no_longer_in_flight() {
     if (in_flight_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
         const std::lock_guard lock{idle_mutex_};
         idle_.notify_all();

@@ -84,6 +84,7 @@ class Producer {
     void replace();
     void fail_all(Handle& handle);
     void report(const Delivery& delivery);
+    void no_longer_in_flight();
 
     ProducerSettings settings_;
     OnDelivery on_delivery_;
