@@ -104,10 +104,13 @@ base::Expected<PartitionWorker::Session> PartitionWorker::session(std::stop_toke
         if (!consumer) {
             return tl::unexpected{consumer.error()};
         }
-        health_.ok();
+        const auto place = position_.position;
         auto ended = read_log(stop, *connection, applier, **consumer);
         if (!ended || *ended != Session::check_again || stop.stop_requested()) {
             return ended;
+        }
+        if (position_.position == place) {  // a record that cannot be had, perhaps for good
+            pause(stop, reconnect_pause);
         }
     }
 }
@@ -183,7 +186,10 @@ base::Expected<PartitionWorker::Session> PartitionWorker::read_log(std::stop_tok
         if (*applied) {
             return **applied;
         }
-        if (!polled.problems.empty()) {
+        if (polled.problems.empty()) {
+            health_.ok();
+        } else {
+            health_.bad(polled.problems[0].what);
             parts_.process.events().emit(partition_interrupted, {{"partition", lease_.partition}, {"detail", polled.problems[0].what}});
             return Session::check_again;
         }
