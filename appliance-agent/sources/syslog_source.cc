@@ -22,7 +22,8 @@ constexpr std::size_t datagram_bytes = 64 << 10;  // none is longer
 constexpr std::size_t turn_bytes = 16 << 10;      // of one connection before the next one's turn
 constexpr std::chrono::seconds retry_after{1};
 constexpr int waiting_connections = 16;
-constexpr std::size_t connection_costs = 1024;  // bytes' worth of a turn: who only comes and goes must not fill it for good
+constexpr std::size_t connection_costs =
+    1024;  // bytes' worth of a turn: who only comes and goes must not fill it for good
 
 struct SocketAddress {
     sockaddr_storage bytes{};

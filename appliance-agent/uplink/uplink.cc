@@ -175,8 +175,8 @@ spool::FileResult<void> Uplink::receive(const pb::GatewayFrame& frame, Steady no
     return {};
 }
 
-// Halfway between sending and hearing is when the gateway read its clock, give or take half the round trip: one that was
-// held up on its way tells nothing.
+// Halfway between sending and hearing is when the gateway read its clock, give or take half the round trip: one that
+// was held up on its way tells nothing.
 void Uplink::measure_clock(std::int64_t gateway_us, std::int64_t sent_us) {
     const auto now_us = base::to_us(ports_.now());
     if (sent_us <= now_us && now_us - sent_us <= longest_round_trip_us) {

@@ -374,7 +374,7 @@ TEST_CASE("who only comes and goes takes part of a turn, so that the others get 
     on.listen.allow = {*domain::parse_range("127.0.0.1/32")};
     auto& source = on.open();
     for (const std::string from : {"127.0.0.2", "127.0.0.1"}) {  // sent away, and taken
-        (void)on.connect(from);  // and gone
+        (void)on.connect(from);                                  // and gone
         on.wait();
         std::vector<Produced> out;
         const auto state = source.read_some(1, at_ms(0), out);
