@@ -8,7 +8,6 @@
 #include <cstdlib>
 #include <fstream>
 #include <stdexcept>
-#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -129,18 +128,15 @@ void AgentProcess::go_on() {
 }
 
 bool AgentProcess::comes_to_wait_for(int signal) const {
-    const auto file = fmt::format("/proc/{}/status", child_);
-    const auto end = std::chrono::steady_clock::now() + hang_guard;
-    while (std::chrono::steady_clock::now() < end) {
-        std::ifstream in{file};
+    return comes_true([&] {
+        std::ifstream in{fmt::format("/proc/{}/status", child_)};
         for (std::string line; std::getline(in, line);) {
-            if (line.starts_with("ShdPnd:") && (std::stoull(line.substr(7), nullptr, 16) >> (signal - 1) & 1U) != 0) {
-                return true;
+            if (line.starts_with("ShdPnd:")) {
+                return (std::stoull(line.substr(7), nullptr, 16) >> (signal - 1) & 1U) != 0;
             }
         }
-        std::this_thread::sleep_for(std::chrono::milliseconds{20});
-    }
-    return false;
+        return false;
+    });
 }
 
 AgentProcess::Output AgentProcess::run(const std::vector<std::string>& arguments) {

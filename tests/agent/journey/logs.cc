@@ -97,15 +97,19 @@ std::multiset<int> each_once(int first, int last) {
     return out;
 }
 
-bool comes_to_say(const std::string& path, const std::string& text) {
+bool comes_true(const std::function<bool()>& holds) {
     const auto end = std::chrono::steady_clock::now() + hang_guard;
-    while (content_of(path).find(text) == std::string::npos) {
+    while (!holds()) {
         if (std::chrono::steady_clock::now() > end) {
             return false;
         }
         std::this_thread::sleep_for(std::chrono::milliseconds{20});
     }
     return true;
+}
+
+bool comes_to_say(const std::string& path, const std::string& text) {
+    return comes_true([&] { return content_of(path).find(text) != std::string::npos; });
 }
 
 }  // namespace mimamori::test

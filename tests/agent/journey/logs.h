@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <set>
 #include <string>
 
@@ -20,7 +21,8 @@ int number_of(const pb::Entry& entry);  // of the line that a stored entry was m
 std::multiset<int> stored_numbers(const FakeGateway& gateway);
 std::multiset<int> each_once(int first, int last);
 
-// Waits until the file holds the text: the agent is another process, and a file tells nobody that it was written.
+// Waits until it holds, looking again and again: of another process, as it is, files and /proc tell nobody of a change.
+bool comes_true(const std::function<bool()>& holds);
 bool comes_to_say(const std::string& path, const std::string& text);
 
 }  // namespace mimamori::test
